@@ -1,0 +1,1 @@
+//! The few words that Outrigger's layers exchange.

@@ -1,0 +1,1 @@
+//! Deadlines for calls and timeouts for attempts and bodies, as tower layers.
