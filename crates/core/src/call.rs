@@ -1,0 +1,263 @@
+//! What the layers of one logical call tell each other: the deadline, the attempt's number, whether
+//! the request was dispatched.
+//!
+//! The outermost layer of a stack holds the [`Call`] in its response future (a [`Scope`]) and swaps
+//! it into a thread-local around `call` and around every `poll`; the layers inside read and write it
+//! there, synchronously, with [`current`] and [`update`]. Nothing is allocated, and the request's
+//! extensions stay the caller's own.
+//!
+//! Where a service runs its inner service elsewhere (`tokio::spawn`, `tower::buffer`, tonic's
+//! `Channel`) the Call is absent. Every layer works without it: each reads the caller's wishes from
+//! the request's extensions as well, and times an attempt from its own `call`.
+//!
+//! ```
+//! use outrigger_core::call::{self, Scope};
+//!
+//! let mut outermost = Scope::join();
+//! outermost.run(|| {
+//!     let mut inner = Scope::join(); // finds the Call above and adds nothing
+//!     inner.run(|| call::update(|call| call.begin_attempt()));
+//! });
+//! assert_eq!(outermost.run(|| call::current().map(|call| call.attempt())), Some(1));
+//! assert!(call::current().is_none());
+//! ```
+
+use std::cell::Cell;
+
+use tokio::time::Instant;
+
+use crate::Deadline;
+
+thread_local! {
+    static CURRENT: Cell<Option<Call>> = const { Cell::new(None) };
+}
+
+/// What the layers of one logical call tell each other.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Call {
+    deadline: Option<Deadline>,
+    dispatch: Dispatch,
+    timer: Option<Instant>,
+    attempt: u32,
+    key_honoured: bool,
+}
+
+/// How far the transport has got with the current attempt.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Dispatch {
+    /// The transport below does not report: time runs from its `call`.
+    #[default]
+    Unreported,
+    /// The transport has the request and has not handed it to a connection: nothing was sent.
+    Waiting,
+    /// The request was handed to a connection at this instant.
+    Sent(Instant),
+}
+
+impl Call {
+    /// Shortens the deadline; a later one than the present changes nothing.
+    pub fn shorten(&mut self, deadline: Deadline) {
+        self.deadline = Deadline::earliest(self.deadline, Some(deadline));
+    }
+
+    /// Begins an attempt: counts it and forgets how far the one before had got.
+    pub fn begin_attempt(&mut self) {
+        self.attempt = self.attempt.saturating_add(1);
+        self.dispatch = Dispatch::Unreported;
+    }
+
+    /// Reports how far the transport has got with the request.
+    pub fn report(&mut self, dispatch: Dispatch) {
+        self.dispatch = dispatch;
+    }
+
+    /// States the instant at which a timer below will wake this task, or that there is none.
+    pub fn set_timer(&mut self, at: Option<Instant>) {
+        self.timer = at;
+    }
+
+    /// States that the server is known to honour this call's idempotency key.
+    pub fn honour_key(&mut self) {
+        self.key_honoured = true;
+    }
+
+    /// The instant after which nobody wants the answer.
+    pub fn deadline(&self) -> Option<Deadline> {
+        self.deadline
+    }
+
+    /// How far the transport has got with the current attempt.
+    pub fn dispatch(&self) -> Dispatch {
+        self.dispatch
+    }
+
+    /// The instant at which a timer below wakes this task.
+    pub fn timer(&self) -> Option<Instant> {
+        self.timer
+    }
+
+    /// The ordinal of the current attempt, from 1; 0 where nothing counts attempts.
+    pub fn attempt(&self) -> u32 {
+        self.attempt
+    }
+
+    /// Whether the server is known to honour this call's idempotency key.
+    pub fn key_honoured(&self) -> bool {
+        self.key_honoured
+    }
+}
+
+/// The Call that this thread is working on, if any.
+#[inline]
+pub fn current() -> Option<Call> {
+    CURRENT.get()
+}
+
+/// Changes the current Call; without one, does nothing.
+#[inline]
+pub fn update(change: impl FnOnce(&mut Call)) {
+    if let Some(mut call) = CURRENT.get() {
+        change(&mut call);
+        CURRENT.set(Some(call));
+    }
+}
+
+/// Keeps a [`Call`] between polls: a layer makes one in `call` and runs its inner service within it.
+///
+/// Only the outermost scope of a stack holds the Call; the others are empty and [`run`](Self::run)
+/// costs them a branch.
+#[derive(Debug)]
+pub struct Scope(Option<Call>);
+
+impl Scope {
+    /// Joins the Call that is current, or begins one when there is none.
+    #[inline]
+    pub fn join() -> Self {
+        Self(match CURRENT.get() {
+            None => Some(Call::default()),
+            Some(_) => None,
+        })
+    }
+
+    /// Begins a Call of its own, whatever is current; of that one it takes the deadline and nothing
+    /// else. For a client that may be used inside another client's layers.
+    pub fn begin() -> Self {
+        let deadline = CURRENT.get().and_then(|outer| outer.deadline);
+        Self(Some(Call {
+            deadline,
+            ..Call::default()
+        }))
+    }
+
+    /// Runs `f` with this scope's Call as the current one, and takes the Call back when `f` returns
+    /// or panics.
+    #[inline]
+    pub fn run<R>(&mut self, f: impl FnOnce() -> R) -> R {
+        if self.0.is_none() {
+            return f();
+        }
+        let _swapped = Swapped::with(&mut self.0);
+        f()
+    }
+}
+
+/// Runs `f` with no Call current: what it calls belongs to another logical call.
+pub fn hidden<R>(f: impl FnOnce() -> R) -> R {
+    let mut nothing = None;
+    let _swapped = Swapped::with(&mut nothing);
+    f()
+}
+
+/// Swaps a Call with the current one, and back when dropped.
+struct Swapped<'a>(&'a mut Option<Call>);
+
+impl<'a> Swapped<'a> {
+    #[inline]
+    fn with(call: &'a mut Option<Call>) -> Self {
+        *call = CURRENT.replace(*call);
+        Self(call)
+    }
+}
+
+impl Drop for Swapped<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        *self.0 = CURRENT.replace(*self.0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn the_outermost_scope_keeps_what_inner_layers_wrote() {
+        let mut outer = Scope::join();
+        outer.run(|| {
+            let mut inner = Scope::join();
+            inner.run(|| update(|call| call.report(Dispatch::Waiting)));
+        });
+        assert_eq!(current(), None);
+        assert_eq!(
+            outer.run(current).map(|call| call.dispatch()),
+            Some(Dispatch::Waiting)
+        );
+    }
+
+    #[test]
+    fn a_panic_restores_the_thread_and_keeps_the_call() {
+        let mut scope = Scope::join();
+        let panicked = catch_unwind(AssertUnwindSafe(|| {
+            scope.run(|| {
+                update(Call::begin_attempt);
+                panic!("user code");
+            })
+        }));
+        assert!(panicked.is_err());
+        assert_eq!(current(), None);
+        assert_eq!(scope.run(current).map(|call| call.attempt()), Some(1));
+    }
+
+    #[test]
+    fn two_interleaved_calls_on_one_thread_do_not_mix() {
+        let (mut a, mut b) = (Scope::join(), Scope::join());
+        a.run(|| update(Call::begin_attempt));
+        b.run(|| assert_eq!(current().map(|call| call.attempt()), Some(0)));
+        a.run(|| b.run(|| update(Call::honour_key)));
+        assert_eq!(a.run(current).map(|call| call.key_honoured()), Some(false));
+        assert_eq!(b.run(current).map(|call| call.key_honoured()), Some(true));
+    }
+
+    #[test]
+    fn a_call_within_a_call_takes_the_deadline_only() {
+        let deadline = Deadline::at(Instant::now() + Duration::from_secs(1));
+        let mut outer = Scope::join();
+        outer.run(|| {
+            update(|call| {
+                call.shorten(deadline);
+                call.begin_attempt();
+            });
+            let inner = Scope::begin().run(current).unwrap();
+            assert_eq!((inner.deadline(), inner.attempt()), (Some(deadline), 0));
+            hidden(|| assert_eq!(current(), None));
+            assert_eq!(current().map(|call| call.attempt()), Some(1));
+        });
+    }
+
+    #[test]
+    fn a_deadline_is_only_ever_shortened() {
+        let now = Instant::now();
+        let mut call = Call::default();
+        call.shorten(Deadline::after(now, Duration::from_secs(2)));
+        call.shorten(Deadline::after(now, Duration::from_secs(1)));
+        call.shorten(Deadline::after(now, Duration::from_secs(3)));
+        assert_eq!(
+            call.deadline(),
+            Some(Deadline::after(now, Duration::from_secs(1)))
+        );
+    }
+}
