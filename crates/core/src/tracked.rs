@@ -42,7 +42,7 @@ pin_project! {
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() {
     /// let mut complete = false;
-    /// let body = Full::from(&b"hello"[..]);
+    /// let body = Full::<&[u8]>::from(&b"hello"[..]);
     /// let tracked = Tracked::new(body, |end: End<'_>| complete = matches!(end, End::Complete(_)));
     /// assert_eq!(tracked.collect().await.unwrap().to_bytes(), "hello");
     /// assert!(complete);
