@@ -1,0 +1,72 @@
+//! What every measurement shares: a service that answers at once, the request of the cost tables,
+//! and one call of a stack, polled to its end.
+
+#![forbid(unsafe_code)]
+
+use std::future::{Ready, ready};
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+
+use bytes::Bytes;
+use http::{Method, Request, Response};
+use http_body_util::{Empty, Full};
+use tower::Service;
+
+pub mod wire;
+
+/// A service that is ready and answers at once, whatever the request's body.
+#[derive(Clone, Copy, Debug)]
+pub struct Instant;
+
+impl<B> Service<Request<B>> for Instant {
+    type Response = Response<Empty<Bytes>>;
+    type Error = tower::BoxError;
+    type Future = Ready<Result<Self::Response, Self::Error>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, _: Request<B>) -> Self::Future {
+        ready(Ok(Response::new(Empty::new())))
+    }
+}
+
+/// A GET with four headers.
+pub fn get() -> Request<Empty<Bytes>> {
+    with_headers(Method::GET, Empty::new())
+}
+
+/// A POST with four headers and a body of one frame.
+pub fn post() -> Request<Full<Bytes>> {
+    with_headers(Method::POST, Full::from("a body of one frame"))
+}
+
+fn with_headers<B>(method: Method, body: B) -> Request<B> {
+    Request::builder()
+        .method(method)
+        .uri("http://upstream.example/path?query=1")
+        .header("accept", "application/json")
+        .header("user-agent", "bench")
+        .header("accept-encoding", "gzip")
+        .header("authorization", "Bearer token")
+        .body(body)
+        .expect("a valid request")
+}
+
+/// Makes one call and polls it once: over [`Instant`] that is to its end.
+#[inline(never)]
+pub fn call<S, B>(service: &mut S, request: Request<B>) -> S::Response
+where
+    S: Service<Request<B>>,
+{
+    let mut cx = Context::from_waker(Waker::noop());
+    let Poll::Ready(Ok(())) = service.poll_ready(&mut cx) else {
+        unreachable!("the service is ready")
+    };
+    let future = pin!(service.call(request));
+    let Poll::Ready(Ok(response)) = future.poll(&mut cx) else {
+        unreachable!("the service answers at once")
+    };
+    response
+}

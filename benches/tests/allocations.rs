@@ -1,0 +1,29 @@
+//! How often one call allocates, over a service that answers at once.
+
+use allocation_counter::measure;
+use bytes::Bytes;
+use http::Request;
+use http_body_util::Empty;
+use outrigger_benches::wire::{self, ByExtension, ByScope, Nothing, Wire};
+use outrigger_benches::{call, get};
+use tower::Service;
+
+/// The allocations of one call of a stack that has answered before.
+fn of<S: Service<Request<Empty<Bytes>>>>(mut stack: S) -> u64 {
+    for _ in 0..10 {
+        drop(call(&mut stack, get()));
+    }
+    let request = get();
+    measure(|| drop(call(&mut stack, request))).count_total
+}
+
+fn of_wire<W: Wire<Held: Unpin>>() -> u64 {
+    of(wire::stack::<W>())
+}
+
+#[test]
+fn layers_speak_through_the_scope_without_allocating() {
+    assert_eq!(of_wire::<Nothing>(), 0);
+    assert_eq!(of_wire::<ByScope>(), 0);
+    assert_eq!(of_wire::<ByExtension>(), 4);
+}
