@@ -27,6 +27,7 @@
 //! ```
 
 use std::cell::Cell;
+use std::time::Duration;
 
 use tokio::time::Instant;
 
@@ -40,9 +41,12 @@ thread_local! {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Call {
     deadline: Option<Deadline>,
+    patience: Duration,
     dispatch: Dispatch,
     timer: Option<Instant>,
     attempt: u32,
+    launched: bool,
+    sent: bool,
     key_honoured: bool,
 }
 
@@ -53,22 +57,33 @@ pub enum Dispatch {
     /// The transport below does not report: time runs from its `call`.
     #[default]
     Unreported,
-    /// The transport has the request and has not handed it to a connection: nothing was sent.
+    /// The request waits, in the transport or above it, and was not handed to a connection: of this
+    /// attempt nothing was sent.
     Waiting,
     /// The request was handed to a connection at this instant.
     Sent(Instant),
 }
 
 impl Call {
-    /// Shortens the deadline; a later one than the present changes nothing.
-    pub fn shorten(&mut self, deadline: Deadline) {
-        self.deadline = Deadline::earliest(self.deadline, Some(deadline));
+    /// Shortens the deadline at `now`; a later one than the present changes nothing.
+    pub fn shorten(&mut self, deadline: Deadline, now: Instant) {
+        if self.deadline.is_none_or(|present| deadline < present) {
+            self.deadline = Some(deadline);
+            self.patience = deadline.remaining(now);
+        }
     }
 
     /// Begins an attempt: counts it and forgets how far the one before had got.
     pub fn begin_attempt(&mut self) {
         self.attempt = self.attempt.saturating_add(1);
-        self.dispatch = Dispatch::Unreported;
+        self.forget_dispatch();
+    }
+
+    /// States that the request goes down now and may be sent, whether or not the transport reports.
+    /// Forgets how far the attempt before had got.
+    pub fn launch(&mut self) {
+        self.forget_dispatch();
+        self.launched = true;
     }
 
     /// Reports how far the transport has got with the request.
@@ -91,6 +106,22 @@ impl Call {
         self.deadline
     }
 
+    /// How long the call was allowed to take when its deadline was set; zero without a deadline.
+    pub fn patience(&self) -> Duration {
+        self.patience
+    }
+
+    /// Whether this call may have sent anything, in this attempt or in one before. Where it is
+    /// `false`, a layer [launched](Self::launch) nothing and no transport reported a dispatch.
+    pub fn may_have_sent(&self) -> bool {
+        self.sent
+            || match self.dispatch {
+                Dispatch::Unreported => self.launched,
+                Dispatch::Waiting => false,
+                Dispatch::Sent(_) => true,
+            }
+    }
+
     /// How far the transport has got with the current attempt.
     pub fn dispatch(&self) -> Dispatch {
         self.dispatch
@@ -109,6 +140,13 @@ impl Call {
     /// Whether the server is known to honour this call's idempotency key.
     pub fn key_honoured(&self) -> bool {
         self.key_honoured
+    }
+
+    /// What an attempt may have sent outlives its report.
+    fn forget_dispatch(&mut self) {
+        self.sent = self.may_have_sent();
+        self.launched = false;
+        self.dispatch = Dispatch::Unreported;
     }
 }
 
@@ -147,9 +185,10 @@ impl Scope {
     /// Begins a Call of its own, whatever is current; of that one it takes the deadline and nothing
     /// else. For a client that may be used inside another client's layers.
     pub fn begin() -> Self {
-        let deadline = CURRENT.get().and_then(|outer| outer.deadline);
+        let outer = CURRENT.get().unwrap_or_default();
         Self(Some(Call {
-            deadline,
+            deadline: outer.deadline,
+            patience: outer.patience,
             ..Call::default()
         }))
     }
@@ -193,7 +232,6 @@ impl Drop for Entered<'_> {
 #[cfg(test)]
 mod tests {
     use std::panic::{AssertUnwindSafe, catch_unwind};
-    use std::time::Duration;
 
     use super::*;
 
@@ -241,7 +279,7 @@ mod tests {
         let mut outer = Scope::join();
         outer.run(|| {
             update(|call| {
-                call.shorten(deadline);
+                call.shorten(deadline, Instant::now());
                 call.begin_attempt();
             });
             let inner = Scope::begin().run(current).unwrap();
@@ -255,12 +293,32 @@ mod tests {
     fn a_deadline_is_only_ever_shortened() {
         let now = Instant::now();
         let mut call = Call::default();
-        call.shorten(Deadline::after(now, Duration::from_secs(2)));
-        call.shorten(Deadline::after(now, Duration::from_secs(1)));
-        call.shorten(Deadline::after(now, Duration::from_secs(3)));
-        assert_eq!(
-            call.deadline(),
-            Some(Deadline::after(now, Duration::from_secs(1)))
-        );
+        for seconds in [2, 1, 3] {
+            call.shorten(Deadline::after(now, Duration::from_secs(seconds)), now);
+        }
+        let second = Duration::from_secs(1);
+        assert_eq!(call.deadline(), Some(Deadline::after(now, second)));
+        assert_eq!(call.patience(), second);
+    }
+
+    #[test]
+    fn what_one_attempt_may_have_sent_the_next_does_not_undo() {
+        let mut call = Call::default();
+        assert!(!call.may_have_sent());
+        call.report(Dispatch::Waiting);
+        call.launch();
+        call.report(Dispatch::Waiting);
+        call.begin_attempt();
+        assert!(!call.may_have_sent(), "no attempt got beyond waiting");
+        call.launch();
+        assert!(call.may_have_sent(), "a transport that does not report");
+        call.begin_attempt();
+        call.report(Dispatch::Waiting);
+        assert!(call.may_have_sent(), "the attempt before");
+
+        let mut call = Call::default();
+        call.report(Dispatch::Sent(Instant::now()));
+        call.begin_attempt();
+        assert!(call.may_have_sent(), "reported, although never launched");
     }
 }
