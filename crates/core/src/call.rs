@@ -199,7 +199,10 @@ impl Scope {
     pub fn run<R>(&mut self, f: impl FnOnce() -> R) -> R {
         let Some(call) = self.0 else { return f() };
         let outer = CURRENT.replace(Some(call));
-        let _entered = Entered { outer, call: &mut self.0 };
+        let _entered = Entered {
+            outer,
+            call: &mut self.0,
+        };
         f()
     }
 
@@ -212,7 +215,10 @@ impl Scope {
 
 /// Runs `f` with no Call current: what it calls belongs to another logical call.
 pub fn hidden<R>(f: impl FnOnce() -> R) -> R {
-    let _entered = Entered { outer: CURRENT.take(), call: &mut None };
+    let _entered = Entered {
+        outer: CURRENT.take(),
+        call: &mut None,
+    };
     f()
 }
 
