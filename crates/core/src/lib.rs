@@ -23,6 +23,7 @@
 //! | who it is | [`RequestId`], [`inbound`] |
 //! | how its body ended | [`Tracked`], [`Settle`], [`End`] |
 //! | what the server asks of us | [`RetryAfter`], [`grpc_timeout`] |
+//! | how long to pause | [`Exponential`], [`Jitter`] |
 //!
 //! A crate that is no part of Outrigger is understood as soon as its errors carry a [`Failure`]. With
 //! the feature `hyper`, errors of hyper, h2 and hyper-util's client are understood as they are.
@@ -31,6 +32,7 @@ pub mod call;
 mod deadline;
 mod elapsed;
 mod endpoint;
+mod exponential;
 mod failure;
 mod fault;
 pub mod grpc_timeout;
@@ -44,6 +46,7 @@ mod transport;
 pub use self::deadline::Deadline;
 pub use self::elapsed::{Elapsed, Phase};
 pub use self::endpoint::{Endpoint, NoEndpoint};
+pub use self::exponential::{Exponential, Jitter};
 pub use self::failure::Failure;
 pub use self::fault::{Blame, Fault, Outcome, find};
 pub use self::rejected::Rejected;
