@@ -1,0 +1,3 @@
+//! The one door, from outside.
+
+mod error;
