@@ -14,7 +14,7 @@ const ROWS: &[(&str, u8, &str)] = &[
     (
         "outrigger-core",
         1,
-        "h2? http http-body httpdate hyper? hyper-util? pin-project-lite tokio",
+        "fastrand h2? http http-body httpdate hyper? hyper-util? pin-project-lite tokio",
     ),
     (
         "outrigger-timeout",
@@ -36,7 +36,7 @@ const ROWS: &[(&str, u8, &str)] = &[
         "outrigger",
         3,
         "bytes http http-body http-body-util outrigger-connector? outrigger-core \
-         outrigger-request-id? outrigger-timeout? tower",
+         outrigger-request-id? outrigger-timeout? tokio tower",
     ),
     (
         "outrigger-testkit",
