@@ -19,7 +19,7 @@
 //! | whose doing a failure is, and whether trying again can help | [`Fault`], [`Blame`] |
 //! | the caller's patience | [`Deadline`], [`Elapsed`], [`Phase`] |
 //! | our own refusal | [`Rejected`] |
-//! | where it goes | [`Endpoint`] |
+//! | where it goes, and what is known of there | [`Endpoint`], [`EndpointKey`], [`Keyed`] |
 //! | who it is | [`RequestId`], [`inbound`] |
 //! | how its body ended | [`Tracked`], [`Settle`], [`End`] |
 //! | what the server asks of us | [`RetryAfter`], [`grpc_timeout`] |
@@ -32,11 +32,13 @@ pub mod call;
 mod deadline;
 mod elapsed;
 mod endpoint;
+mod endpoint_key;
 mod exponential;
 mod failure;
 mod fault;
 pub mod grpc_timeout;
 pub mod inbound;
+mod keyed;
 mod rejected;
 mod request_id;
 mod retry_after;
@@ -46,9 +48,11 @@ mod transport;
 pub use self::deadline::Deadline;
 pub use self::elapsed::{Elapsed, Phase};
 pub use self::endpoint::{Endpoint, NoEndpoint};
+pub use self::endpoint_key::EndpointKey;
 pub use self::exponential::{Exponential, Jitter};
 pub use self::failure::Failure;
 pub use self::fault::{Blame, Fault, Outcome, find};
+pub use self::keyed::{Keyed, Spare};
 pub use self::rejected::Rejected;
 pub use self::request_id::{InvalidRequestId, RequestId};
 pub use self::retry_after::RetryAfter;

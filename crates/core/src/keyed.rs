@@ -1,0 +1,366 @@
+use std::collections::HashMap;
+use std::collections::hash_map::RandomState;
+use std::fmt;
+use std::hash::{BuildHasher, BuildHasherDefault, Hasher};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use tokio::time::Instant;
+
+/// The most shards a table has; a power of two.
+const SHARDS: usize = 16;
+/// A shard is not made for fewer entries than this, so that small caps are exact.
+const PER_SHARD: usize = 64;
+/// How many old entries an insertion looks at for one that can go.
+const LOOK: usize = 8;
+
+/// A table of one `T` per key that keeps at most a cap of them, however many keys it is asked for.
+///
+/// A key beyond the cap takes the place of an old entry that is [as good as fresh](Spare) and in
+/// nobody's hands; of the old entries, 8 are looked at. Where none can go, such keys share one
+/// overflow entry per shard: no call is refused, and no entry that remembers something is lost.
+///
+/// ```
+/// use outrigger_core::{EndpointKey, Keyed, Spare};
+/// use tokio::time::Instant;
+///
+/// struct Nothing;
+/// impl Spare for Nothing {
+///     fn is_spare(&self, _: Instant) -> bool {
+///         true
+///     }
+/// }
+///
+/// let table = Keyed::new(10_000);
+/// let one = EndpointKey::of(&"http://a.example/x".parse().unwrap());
+/// let same = EndpointKey::of(&"HTTP://A.example:80/y".parse().unwrap());
+/// table.get_or_insert(one.as_bytes(), Instant::now(), || Nothing);
+/// assert!(table.get(same.as_bytes()).is_some());
+/// assert_eq!(table.len(), 1);
+/// ```
+pub struct Keyed<T> {
+    shards: Box<[RwLock<Shard<T>>]>,
+    cap_per_shard: usize,
+    hasher: RandomState,
+    len: AtomicUsize,
+}
+
+/// What a [`Keyed`] table may let go of.
+pub trait Spare {
+    /// Whether a new one in its place would behave alike from `now` on.
+    fn is_spare(&self, now: Instant) -> bool;
+}
+
+struct Shard<T> {
+    index: HashMap<u64, usize, BuildHasherDefault<Hashed>>,
+    entries: Vec<Entry<T>>,
+    hand: usize,
+    overflow: Option<Arc<T>>,
+}
+
+struct Entry<T> {
+    hash: u64,
+    key: Box<[u8]>,
+    value: Arc<T>,
+}
+
+impl<T> Keyed<T> {
+    /// An empty table of at most `cap` entries; 0 counts as 1.
+    pub fn new(cap: usize) -> Self {
+        let shards = (cap / PER_SHARD).clamp(1, SHARDS);
+        Self {
+            shards: (0..shards).map(|_| RwLock::default()).collect(),
+            cap_per_shard: (cap / shards).max(1),
+            hasher: RandomState::new(),
+            len: AtomicUsize::new(0),
+        }
+    }
+
+    /// The entry of a key, or the overflow entry that it shares, if there is one.
+    pub fn get(&self, key: &[u8]) -> Option<Arc<T>> {
+        let hash = self.hasher.hash_one(key);
+        let shard = self
+            .shard(hash)
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
+        shard.get(hash, key).or(shard.overflow.as_ref()).cloned()
+    }
+
+    /// How many entries there are, those of overflow left aside.
+    pub fn len(&self) -> usize {
+        self.len.load(Ordering::Relaxed)
+    }
+
+    /// Whether nothing was ever inserted.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// All entries, those of overflow included, in no order.
+    pub fn values(&self) -> Vec<Arc<T>> {
+        let mut values = Vec::with_capacity(self.len());
+        for shard in &self.shards {
+            let shard = shard.read().unwrap_or_else(PoisonError::into_inner);
+            values.extend(shard.entries.iter().map(|entry| Arc::clone(&entry.value)));
+            values.extend(shard.overflow.clone());
+        }
+        values
+    }
+
+    fn shard(&self, hash: u64) -> &RwLock<Shard<T>> {
+        // The map within a shard takes the hash's lowest and highest bits.
+        let middle = usize::from(hash.to_le_bytes()[3]);
+        &self.shards[middle % self.shards.len()]
+    }
+}
+
+impl<T: Spare> Keyed<T> {
+    /// The entry of a key; when it has none, a `fresh` one, or the overflow entry if there is no
+    /// room. `now` tells old entries what they are still good for.
+    pub fn get_or_insert(&self, key: &[u8], now: Instant, fresh: impl FnOnce() -> T) -> Arc<T> {
+        let hash = self.hasher.hash_one(key);
+        let lock = self.shard(hash);
+        if let Some(value) = lock
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(hash, key)
+        {
+            return Arc::clone(value);
+        }
+        let fresh = Arc::new(fresh());
+        let mut shard = lock.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(value) = shard.get(hash, key) {
+            return Arc::clone(value);
+        }
+        let value = Arc::clone(&fresh);
+        let entry = Entry {
+            hash,
+            key: key.into(),
+            value,
+        };
+        if shard.index.contains_key(&hash) {
+            // Another key of the same 64 bits: it keeps its entry.
+        } else if shard.entries.len() < self.cap_per_shard {
+            shard.push(entry);
+            self.len.fetch_add(1, Ordering::Relaxed);
+            return fresh;
+        } else if let Some(at) = shard.spare(now) {
+            shard.replace(at, entry);
+            return fresh;
+        }
+        Arc::clone(shard.overflow.get_or_insert(fresh))
+    }
+}
+
+impl<T> Shard<T> {
+    fn push(&mut self, entry: Entry<T>) {
+        self.index.insert(entry.hash, self.entries.len());
+        self.entries.push(entry);
+    }
+
+    fn replace(&mut self, at: usize, entry: Entry<T>) {
+        self.index.remove(&self.entries[at].hash);
+        self.index.insert(entry.hash, at);
+        self.entries[at] = entry;
+    }
+
+    fn get(&self, hash: u64, key: &[u8]) -> Option<&Arc<T>> {
+        let entry = &self.entries[*self.index.get(&hash)?];
+        (*entry.key == *key).then_some(&entry.value)
+    }
+}
+
+impl<T: Spare> Shard<T> {
+    /// An entry that can go, of the next few after those looked at last.
+    fn spare(&mut self, now: Instant) -> Option<usize> {
+        for _ in 0..LOOK.min(self.entries.len()) {
+            let at = self.hand;
+            self.hand = (at + 1) % self.entries.len();
+            let value = &self.entries[at].value;
+            if Arc::strong_count(value) == 1 && value.is_spare(now) {
+                return Some(at);
+            }
+        }
+        None
+    }
+}
+
+impl<T> Default for Shard<T> {
+    fn default() -> Self {
+        Self {
+            index: HashMap::default(),
+            entries: Vec::new(),
+            hand: 0,
+            overflow: None,
+        }
+    }
+}
+
+impl<T> fmt::Debug for Keyed<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Keyed")
+            .field("len", &self.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Passes on a key that is a hash already.
+#[derive(Default)]
+struct Hashed(u64);
+
+impl Hasher for Hashed {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
+        }
+    }
+
+    fn write_u64(&mut self, hash: u64) {
+        self.0 = hash;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+    use std::sync::Barrier;
+    use std::sync::atomic::AtomicBool;
+    use std::thread;
+    use std::time::Duration;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// An entry that is spare from an instant on, and remembers who asked for it.
+    struct Held {
+        until: Instant,
+        by: Vec<u8>,
+    }
+
+    impl Spare for Held {
+        fn is_spare(&self, now: Instant) -> bool {
+            self.until <= now
+        }
+    }
+
+    fn key(number: usize) -> Vec<u8> {
+        number.to_be_bytes().to_vec()
+    }
+
+    fn ask(table: &Keyed<Held>, number: usize, now: Instant, hold: Duration) -> Vec<u8> {
+        let until = now + hold;
+        let by = key(number);
+        let held = table.get_or_insert(&key(number), now, || Held { until, by });
+        held.by.clone()
+    }
+
+    const HOUR: Duration = Duration::from_secs(3600);
+
+    #[test]
+    fn a_flood_of_keys_keeps_the_cap_and_what_remembers() {
+        let (table, now) = (Keyed::new(1_000), Instant::now());
+        ask(&table, 0, now, HOUR);
+        for number in 1..100_000 {
+            ask(&table, number, now, Duration::ZERO);
+        }
+        assert!(table.len() <= 1_000, "{}", table.len());
+        assert!(table.len() >= 900, "{}", table.len());
+        assert_eq!(table.get(&key(0)).unwrap().by, key(0));
+        assert_eq!(ask(&table, 1, now, HOUR), key(1), "forgotten, and back");
+    }
+
+    #[test]
+    fn keys_without_room_share_an_entry_and_are_not_refused() {
+        let (table, now) = (Keyed::new(2), Instant::now());
+        for number in 0..2 {
+            assert_eq!(ask(&table, number, now, HOUR), key(number));
+        }
+        assert_eq!(ask(&table, 2, now, HOUR), key(2));
+        assert_eq!(ask(&table, 3, now, HOUR), key(2), "shared with the first");
+        assert_eq!(table.get(&key(4)).unwrap().by, key(2));
+        assert_eq!((table.len(), table.values().len()), (2, 3));
+        assert_eq!(ask(&table, 5, now + HOUR, HOUR), key(5), "room again");
+    }
+
+    #[test]
+    fn an_entry_in_somebodys_hands_stays() {
+        let (table, now) = (Keyed::new(1), Instant::now());
+        ask(&table, 0, now, Duration::ZERO);
+        let in_flight = table.get(&key(0)).unwrap();
+        ask(&table, 1, now, Duration::ZERO);
+        assert!(Arc::ptr_eq(&in_flight, &table.get(&key(0)).unwrap()));
+        drop(in_flight);
+        ask(&table, 2, now, Duration::ZERO);
+        assert_eq!(table.get(&key(2)).unwrap().by, key(2));
+    }
+
+    #[test]
+    fn an_insertion_looks_at_eight_entries_and_no_more() {
+        struct Looked(AtomicBool);
+        impl Spare for Looked {
+            fn is_spare(&self, _: Instant) -> bool {
+                self.0.store(true, Ordering::Relaxed);
+                false
+            }
+        }
+        let (table, now) = (Keyed::new(60), Instant::now());
+        for number in 0..61 {
+            table.get_or_insert(&key(number), now, || Looked(AtomicBool::new(false)));
+        }
+        let looked = |table: &Keyed<Looked>| {
+            let values = table.values();
+            values
+                .iter()
+                .filter(|entry| entry.0.load(Ordering::Relaxed))
+                .count()
+        };
+        assert_eq!(looked(&table), 8);
+        table.get_or_insert(&key(61), now, || Looked(AtomicBool::new(false)));
+        assert_eq!(looked(&table), 16, "the next eight");
+    }
+
+    #[test]
+    fn two_threads_that_miss_at_once_get_the_same_entry() {
+        let (table, now, both_missed) = (Keyed::new(100), Instant::now(), Barrier::new(2));
+        let ask = || {
+            table.get_or_insert(b"one", now, || {
+                both_missed.wait();
+                Held {
+                    until: now,
+                    by: Vec::new(),
+                }
+            })
+        };
+        let (one, other) = thread::scope(|scope| {
+            let other = scope.spawn(ask);
+            (ask(), other.join().unwrap())
+        });
+        assert!(Arc::ptr_eq(&one, &other));
+        assert_eq!(table.len(), 1);
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_asked_the_cap_holds_and_what_remembers_stays(
+            cap in 1_usize..200,
+            asked in prop::collection::vec((0_usize..400, any::<bool>()), 1..600),
+        ) {
+            let (table, now) = (Keyed::new(cap), Instant::now());
+            let mut remembering = HashSet::new();
+            for (number, hold) in asked {
+                let len = table.len();
+                let got = ask(&table, number, now, if hold { HOUR } else { Duration::ZERO });
+                if hold && table.len() > len {
+                    remembering.insert(number);
+                }
+                prop_assert!(got == key(number) || !remembering.contains(&number));
+                prop_assert!(table.len() <= cap);
+            }
+        }
+    }
+}
