@@ -1,0 +1,250 @@
+use std::io;
+
+use bytes::{Buf, BufMut, Bytes, BytesMut};
+
+use super::{Code, Setting};
+
+/// One HTTP/2 frame (RFC 9113 §6), as it stands on the wire, padding and priority taken off.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+#[expect(missing_docs, reason = "the fields are the RFC's")]
+pub enum Frame {
+    /// A piece of a body.
+    Data {
+        stream: u32,
+        payload: Bytes,
+        end_stream: bool,
+    },
+    /// The beginning of a head or of trailers; `block` is HPACK.
+    Headers {
+        stream: u32,
+        block: Bytes,
+        end_stream: bool,
+        end_headers: bool,
+    },
+    /// More of the last HEADERS.
+    Continuation {
+        stream: u32,
+        block: Bytes,
+        end_headers: bool,
+    },
+    /// The end of one stream.
+    RstStream { stream: u32, code: Code },
+    /// Settings, or with `ack` the receipt for the peer's.
+    Settings {
+        ack: bool,
+        values: Vec<(Setting, u32)>,
+    },
+    /// A ping, or with `ack` its echo.
+    Ping { ack: bool, payload: [u8; 8] },
+    /// The end of the connection: streams above `last_stream` were not processed.
+    GoAway {
+        last_stream: u32,
+        code: Code,
+        debug: Bytes,
+    },
+    /// More room for the peer's DATA, on a stream or (0) on the connection.
+    WindowUpdate { stream: u32, increment: u32 },
+    /// Any other frame, untouched: PRIORITY, PUSH_PROMISE, extensions, malformed ones.
+    Other {
+        kind: u8,
+        flags: u8,
+        stream: u32,
+        payload: Bytes,
+    },
+}
+
+pub(super) const HEAD: usize = 9;
+
+const DATA: u8 = 0x0;
+const HEADERS: u8 = 0x1;
+const RST_STREAM: u8 = 0x3;
+const SETTINGS: u8 = 0x4;
+const PING: u8 = 0x6;
+const GOAWAY: u8 = 0x7;
+const WINDOW_UPDATE: u8 = 0x8;
+const CONTINUATION: u8 = 0x9;
+
+const ACK: u8 = 0x1;
+const END_STREAM: u8 = 0x1;
+const END_HEADERS: u8 = 0x4;
+const PADDED: u8 = 0x8;
+const PRIORITY: u8 = 0x20;
+
+const STREAM_BITS: u32 = u32::MAX >> 1;
+
+impl Frame {
+    /// Takes one frame off the front of `input`; `None` when it has not arrived whole.
+    pub(super) fn decode(input: &mut BytesMut) -> io::Result<Option<Self>> {
+        let Some(mut head) = input.get(..HEAD) else {
+            return Ok(None);
+        };
+        let size = head.get_uint(3) as usize;
+        let (kind, flags) = (head.get_u8(), head.get_u8());
+        let stream = head.get_u32() & STREAM_BITS;
+        if input.len() < HEAD + size {
+            return Ok(None);
+        }
+        input.advance(HEAD);
+        let payload = input.split_to(size).freeze();
+        Self::parse(kind, flags, stream, payload).map(Some)
+    }
+
+    fn parse(kind: u8, flags: u8, stream: u32, mut payload: Bytes) -> io::Result<Self> {
+        let is = |flag: u8| flags & flag != 0;
+        Ok(match (kind, payload.len()) {
+            (DATA, _) => Self::Data {
+                stream,
+                payload: unpad(payload, is(PADDED))?,
+                end_stream: is(END_STREAM),
+            },
+            (HEADERS, _) => {
+                let mut block = unpad(payload, is(PADDED))?;
+                if is(PRIORITY) {
+                    block = block
+                        .get(5..)
+                        .map(|rest| block.slice_ref(rest))
+                        .ok_or(io::ErrorKind::InvalidData)?;
+                }
+                Self::Headers {
+                    stream,
+                    block,
+                    end_stream: is(END_STREAM),
+                    end_headers: is(END_HEADERS),
+                }
+            }
+            (CONTINUATION, _) => Self::Continuation {
+                stream,
+                block: payload,
+                end_headers: is(END_HEADERS),
+            },
+            (RST_STREAM, 4) => Self::RstStream {
+                stream,
+                code: Code(payload.get_u32()),
+            },
+            (SETTINGS, size) if size % 6 == 0 => {
+                let value = |mut value: &[u8]| (Setting(value.get_u16()), value.get_u32());
+                Self::Settings {
+                    ack: is(ACK),
+                    values: payload.chunks_exact(6).map(value).collect(),
+                }
+            }
+            (PING, 8) => Self::Ping {
+                ack: is(ACK),
+                payload: payload.get_u64().to_be_bytes(),
+            },
+            (GOAWAY, 8..) => {
+                let last_stream = payload.get_u32() & STREAM_BITS;
+                Self::GoAway {
+                    last_stream,
+                    code: Code(payload.get_u32()),
+                    debug: payload,
+                }
+            }
+            (WINDOW_UPDATE, 4) => Self::WindowUpdate {
+                stream,
+                increment: payload.get_u32() & STREAM_BITS,
+            },
+            _ => Self::Other {
+                kind,
+                flags,
+                stream,
+                payload,
+            },
+        })
+    }
+
+    /// Writes the frame as it shall stand on the wire.
+    pub(super) fn encode(&self, out: &mut BytesMut) {
+        match self {
+            Self::Data {
+                stream,
+                payload,
+                end_stream,
+            } => {
+                put(out, DATA, flag(*end_stream, END_STREAM), *stream, payload);
+            }
+            Self::Headers {
+                stream,
+                block,
+                end_stream,
+                end_headers,
+            } => {
+                let flags = flag(*end_stream, END_STREAM) | flag(*end_headers, END_HEADERS);
+                put(out, HEADERS, flags, *stream, block);
+            }
+            Self::Continuation {
+                stream,
+                block,
+                end_headers,
+            } => {
+                put(
+                    out,
+                    CONTINUATION,
+                    flag(*end_headers, END_HEADERS),
+                    *stream,
+                    block,
+                );
+            }
+            Self::RstStream { stream, code } => {
+                put(out, RST_STREAM, 0, *stream, &code.0.to_be_bytes())
+            }
+            Self::Settings { ack, values } => {
+                let mut payload = Vec::with_capacity(values.len() * 6);
+                for (setting, value) in values {
+                    payload.put_u16(setting.0);
+                    payload.put_u32(*value);
+                }
+                put(out, SETTINGS, flag(*ack, ACK), 0, &payload);
+            }
+            Self::Ping { ack, payload } => put(out, PING, flag(*ack, ACK), 0, payload),
+            Self::GoAway {
+                last_stream,
+                code,
+                debug,
+            } => {
+                let payload = [
+                    &last_stream.to_be_bytes(),
+                    &code.0.to_be_bytes(),
+                    debug.as_ref(),
+                ]
+                .concat();
+                put(out, GOAWAY, 0, 0, &payload);
+            }
+            Self::WindowUpdate { stream, increment } => {
+                put(out, WINDOW_UPDATE, 0, *stream, &increment.to_be_bytes());
+            }
+            Self::Other {
+                kind,
+                flags,
+                stream,
+                payload,
+            } => put(out, *kind, *flags, *stream, payload),
+        }
+    }
+}
+
+fn flag(set: bool, flag: u8) -> u8 {
+    if set { flag } else { 0 }
+}
+
+fn put(out: &mut BytesMut, kind: u8, flags: u8, stream: u32, payload: &[u8]) {
+    out.reserve(HEAD + payload.len());
+    out.put_uint(payload.len() as u64, 3);
+    out.put_u8(kind);
+    out.put_u8(flags);
+    out.put_u32(stream);
+    out.put_slice(payload);
+}
+
+fn unpad(mut payload: Bytes, padded: bool) -> io::Result<Bytes> {
+    if padded {
+        let padding = usize::from(payload.try_get_u8()?);
+        let rest = payload
+            .len()
+            .checked_sub(padding)
+            .ok_or(io::ErrorKind::InvalidData)?;
+        payload.truncate(rest);
+    }
+    Ok(payload)
+}
