@@ -1,1 +1,80 @@
-//! An HTTP/2 and HTTP/1.1 connector with its own pool, as a tower service over hyper.
+//! An HTTP/2 and HTTP/1.1 connector with its own pool, as a `tower` service over hyper.
+//!
+//! A cold burst of calls opens one connection; another follows only when the open ones carry as many
+//! streams as the server allows. A call that finds no place waits in a bounded queue that is served
+//! in order, and a request that a closing connection never took goes to the next one.
+//!
+//! ```
+//! use bytes::Bytes;
+//! use http::Request;
+//! use http_body_util::{BodyExt, Full};
+//! use outrigger_connector::{Connector, HttpVersion};
+//! use outrigger_testkit::Server;
+//! use outrigger_testkit::raw::Script;
+//! use tower::ServiceExt;
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let server = Server::bind(Script::new(|mut peer| async move {
+//! #     peer.settings([]).await?;
+//! #     let request = peer.request().await?;
+//! #     peer.answer(&request, 200, "hello").await?;
+//! #     peer.silence().await
+//! # }))
+//! # .await?;
+//! let connector = Connector::new().http(HttpVersion::H2c);
+//! let request = Request::get(server.url("/")).body(Full::<Bytes>::default())?;
+//! let response = connector.clone().oneshot(request).await?;
+//! assert_eq!(response.into_body().collect().await?.to_bytes(), "hello");
+//! assert_eq!(connector.snapshot().connections(), 1);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! | readiness | state; clone; setter | errors | cancellation |
+//! |---|---|---|---|
+//! | always ready | the pool; shared; begins afresh | [`ConnectorError`], with a [`Fault`] | the place is given back, the stream reset; a connect under way goes on |
+//!
+//! It stands innermost. The layers above learn from its errors whether a request was sent or
+//! processed, and from the current [`call`] when it was handed to a connection.
+//!
+//! [`Fault`]: outrigger_core::Fault
+//! [`call`]: outrigger_core::call
+
+mod body;
+mod classify;
+mod connect;
+mod connector;
+mod dial;
+mod error;
+mod exchange;
+mod frames;
+mod future;
+mod head;
+mod http_version;
+mod keeper;
+mod kernel;
+mod link;
+mod permit;
+mod request_body;
+mod settings;
+mod shared;
+mod snapshot;
+mod socket;
+mod spawn;
+mod tcp_dialer;
+#[cfg_attr(not(feature = "tls"), path = "no_tls.rs")]
+mod tls;
+mod transport;
+mod waiting;
+mod watched;
+
+pub use self::body::ConnBody;
+pub use self::connector::Connector;
+pub use self::dial::Dial;
+pub use self::error::{ConnectorError, ErrorKind};
+pub use self::future::ResponseFuture;
+pub use self::http_version::HttpVersion;
+pub use self::snapshot::{EndpointSnapshot, Snapshot};
+pub use self::tcp_dialer::TcpDialer;
+pub use self::transport::Transport;

@@ -29,8 +29,8 @@ const ROWS: &[(&str, u8, &str)] = &[
     (
         "outrigger-connector",
         2,
-        "bytes http http-body http-body-util hyper hyper-rustls? hyper-util outrigger-core \
-         pin-project-lite rustls? rustls-platform-verifier? tokio tower-service",
+        "bytes http http-body hyper hyper-rustls? hyper-util outrigger-core rustls? \
+         rustls-platform-verifier? tokio tower-service",
     ),
     (
         "outrigger",

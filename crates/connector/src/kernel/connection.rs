@@ -1,0 +1,143 @@
+use std::mem;
+
+use tokio::time::Instant;
+
+/// The stream limit of a peer that states none (RFC 9113 §6.5.2).
+pub(super) const UNLIMITED: u32 = u32::MAX;
+
+/// How many streams go out before the peer's SETTINGS have said how many it takes: it may be one.
+const BEFORE_SETTINGS: u32 = 1;
+
+/// What a connection speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// One call at a time.
+    Http1,
+    /// As many calls as the peer's `SETTINGS_MAX_CONCURRENT_STREAMS` allows.
+    Http2,
+}
+
+/// One connection as the kernel sees it, from the decision to open it until its socket is closed.
+#[derive(Debug)]
+pub(super) struct Connection<H> {
+    pub(super) id: u64,
+    state: State<H>,
+    streams: u32,
+    limit: u32,
+    settled: bool,
+    /// Whether it ever carried a call.
+    pub(super) served: bool,
+    pub(super) used: Instant,
+}
+
+#[derive(Debug)]
+enum State<H> {
+    Connecting,
+    Open(H),
+    /// Takes no new calls and ends with its last stream.
+    Draining,
+}
+
+impl<H> Connection<H> {
+    pub(super) fn new(id: u64, now: Instant) -> Self {
+        Self {
+            id,
+            state: State::Connecting,
+            streams: 0,
+            limit: BEFORE_SETTINGS,
+            settled: false,
+            served: false,
+            used: now,
+        }
+    }
+
+    /// The connect has succeeded. Gives the handle back where the peer has already taken its leave.
+    pub(super) fn open(&mut self, kind: Kind, handle: H, now: Instant) -> Option<H> {
+        if self.is_draining() {
+            return Some(handle);
+        }
+        self.state = State::Open(handle);
+        self.used = now;
+        self.settled |= kind == Kind::Http1;
+        None
+    }
+
+    /// The peer has said how many streams it takes.
+    pub(super) fn settle(&mut self, limit: u32) {
+        self.limit = limit;
+        self.settled = true;
+    }
+
+    /// Stops taking calls.
+    pub(super) fn retire(&mut self) -> Option<H> {
+        match mem::replace(&mut self.state, State::Draining) {
+            State::Open(handle) => Some(handle),
+            State::Connecting | State::Draining => None,
+        }
+    }
+
+    pub(super) fn take(&mut self, now: Instant) -> Option<&H> {
+        let State::Open(handle) = &self.state else {
+            return None;
+        };
+        self.streams += 1;
+        self.served = true;
+        self.used = now;
+        Some(handle)
+    }
+
+    pub(super) fn give_back(&mut self, now: Instant) {
+        self.streams = self.streams.saturating_sub(1);
+        self.used = now;
+    }
+
+    pub(super) fn handle(&self) -> Option<&H> {
+        match &self.state {
+            State::Open(handle) => Some(handle),
+            State::Connecting | State::Draining => None,
+        }
+    }
+
+    pub(super) fn into_handle(self) -> Option<H> {
+        match self.state {
+            State::Open(handle) => Some(handle),
+            State::Connecting | State::Draining => None,
+        }
+    }
+
+    pub(super) fn streams(&self) -> u32 {
+        self.streams
+    }
+
+    pub(super) fn is_connecting(&self) -> bool {
+        matches!(self.state, State::Connecting)
+    }
+
+    pub(super) fn is_open(&self) -> bool {
+        matches!(self.state, State::Open(_))
+    }
+
+    pub(super) fn is_draining(&self) -> bool {
+        matches!(self.state, State::Draining)
+    }
+
+    /// Whether the peer has said how many streams it takes.
+    pub(super) fn is_settled(&self) -> bool {
+        self.settled
+    }
+
+    /// Whether it may come to take calls, and how many is not known yet.
+    pub(super) fn is_unsettled(&self) -> bool {
+        !self.is_draining() && !self.settled
+    }
+
+    /// Whether it takes calls and carries none.
+    pub(super) fn is_idle(&self) -> bool {
+        self.is_open() && self.streams == 0
+    }
+
+    /// Whether one more stream may be sent now.
+    pub(super) fn has_room(&self) -> bool {
+        self.is_open() && self.streams < self.limit
+    }
+}

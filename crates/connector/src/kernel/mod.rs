@@ -1,0 +1,26 @@
+//! Which connection takes which call: a state machine without sockets, tasks or clocks.
+//!
+//! The shell tells it what happened and the time, then asks [`Pool::next`] what to do until there is
+//! nothing left. It holds the shell's handles of connections (`H`) and waiters (`W`) and never looks
+//! into them; handles it lets go of are returned, so that none is dropped under the pool's lock.
+
+mod connection;
+mod names;
+mod origin;
+mod pool;
+
+pub(crate) use self::connection::Kind;
+pub(crate) use self::names::BadUri;
+pub(crate) use self::origin::OriginCount;
+pub(crate) use self::pool::{Key, Lease, Place, Pool, Step};
+
+/// How much the pool may hold.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    /// Connections of one endpoint that take calls, and connects under way.
+    pub(crate) per_endpoint: usize,
+    /// Sockets in all, draining ones and connects under way included.
+    pub(crate) total: usize,
+    /// Calls of one endpoint that wait for a place.
+    pub(crate) waiters: usize,
+}

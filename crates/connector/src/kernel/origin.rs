@@ -1,0 +1,185 @@
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+use std::mem;
+
+use outrigger_core::Endpoint;
+use tokio::time::Instant;
+
+use super::connection::{Connection, Kind};
+
+/// What a snapshot says of one endpoint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct OriginCount {
+    pub(crate) endpoint: Endpoint,
+    pub(crate) open: usize,
+    pub(crate) draining: usize,
+    pub(crate) connecting: usize,
+    pub(crate) streams: usize,
+    pub(crate) waiters: usize,
+}
+
+/// The connections of one endpoint and the calls that wait for them.
+#[derive(Debug)]
+pub(super) struct Origin<H, W> {
+    pub(super) endpoint: Endpoint,
+    connections: Vec<Connection<H>>,
+    /// Calls that wait, by ticket: the oldest ticket is served first.
+    waiters: BTreeMap<u64, W>,
+    /// How many streams a connection of this endpoint was last seen to take.
+    width: Option<u32>,
+    /// Whether it waits for a socket of another endpoint to close.
+    pub(super) starving: bool,
+}
+
+impl<H, W> Origin<H, W> {
+    pub(super) fn new(endpoint: Endpoint) -> Self {
+        Self {
+            endpoint,
+            connections: Vec::new(),
+            waiters: BTreeMap::new(),
+            width: None,
+            starving: false,
+        }
+    }
+
+    /// Takes a place on the connection with the fewest streams; among equals on the one used last,
+    /// so that the others may fall idle.
+    pub(super) fn take(&mut self, now: Instant) -> Option<(u64, H)>
+    where
+        H: Clone,
+    {
+        let connection = self
+            .connections
+            .iter_mut()
+            .filter(|connection| connection.has_room())
+            .min_by_key(|connection| (connection.streams(), Reverse(connection.used)))?;
+        let handle = connection.take(now)?.clone();
+        Some((connection.id, handle))
+    }
+
+    /// Gives the oldest waiter a place, if there is a waiter and a place.
+    pub(super) fn grant(&mut self, now: Instant) -> Option<(W, u64, H)>
+    where
+        H: Clone,
+    {
+        let oldest = self.waiters.first_entry()?;
+        let (ticket, waiter) = oldest.remove_entry();
+        match self.take(now) {
+            Some((id, handle)) => Some((waiter, id, handle)),
+            None => {
+                self.waiters.insert(ticket, waiter);
+                None
+            }
+        }
+    }
+
+    /// Adds a waiter, or gives it back where `limit` wait already.
+    pub(super) fn join(&mut self, ticket: u64, waiter: W, limit: usize) -> Result<(), W> {
+        if self.waiters.len() >= limit {
+            return Err(waiter);
+        }
+        self.waiters.insert(ticket, waiter);
+        Ok(())
+    }
+
+    pub(super) fn leave(&mut self, ticket: u64) -> Option<W> {
+        self.waiters.remove(&ticket)
+    }
+
+    /// Takes note of a connection that is being opened.
+    pub(super) fn connect(&mut self, id: u64, now: Instant) {
+        self.connections.push(Connection::new(id, now));
+    }
+
+    /// A connect has succeeded. Gives the handle back where the connection is gone already.
+    pub(super) fn connected(&mut self, id: u64, kind: Kind, handle: H, now: Instant) -> Option<H> {
+        if kind == Kind::Http1 {
+            self.width = Some(1);
+        }
+        match self.connection(id) {
+            Some(connection) => connection.open(kind, handle, now),
+            None => Some(handle),
+        }
+    }
+
+    pub(super) fn settle(&mut self, id: u64, limit: u32) {
+        if let Some(connection) = self.connection(id) {
+            connection.settle(limit);
+            self.width = Some(limit);
+        }
+    }
+
+    /// The connection's socket has closed, or was never opened: forgets it.
+    pub(super) fn remove(&mut self, id: u64) -> Option<Connection<H>> {
+        let at = self.connections.iter().position(|c| c.id == id)?;
+        Some(self.connections.swap_remove(at))
+    }
+
+    /// The waiters, where no connection is left that might serve them.
+    pub(super) fn give_up(&mut self) -> BTreeMap<u64, W> {
+        if self.connections.iter().all(Connection::is_draining) {
+            mem::take(&mut self.waiters)
+        } else {
+            BTreeMap::new()
+        }
+    }
+
+    pub(super) fn connection(&mut self, id: u64) -> Option<&mut Connection<H>> {
+        self.connections.iter_mut().find(|c| c.id == id)
+    }
+
+    pub(super) fn connections_mut(&mut self) -> impl Iterator<Item = &mut Connection<H>> {
+        self.connections.iter_mut()
+    }
+
+    pub(super) fn connections(&self) -> &[Connection<H>] {
+        &self.connections
+    }
+
+    /// Whether the waiters need one more connection than is coming.
+    ///
+    /// While nothing is known of the peer one connection is enough for all of them; after that as
+    /// many are opened at once as the waiters fill.
+    pub(super) fn wants_connection(&self, limit: usize) -> bool {
+        let coming = self.connections.iter().filter(|c| c.is_unsettled()).count();
+        let covered = match self.width {
+            None if coming > 0 => usize::MAX,
+            None => 0,
+            Some(width) => coming.saturating_mul(width.max(1) as usize),
+        };
+        let present = self.connections.iter().filter(|c| !c.is_draining()).count();
+        self.waiters.len() > covered && present < limit.max(1)
+    }
+
+    pub(super) fn has_waiters(&self) -> bool {
+        !self.waiters.is_empty()
+    }
+
+    /// Whether a wait here is a wait for a connect, and not for a place on a connection.
+    pub(super) fn is_connecting(&self) -> bool {
+        let mut present = self.connections.iter().filter(|c| !c.is_draining());
+        present.clone().next().is_some() && present.all(Connection::is_unsettled)
+    }
+
+    /// Whether nothing is left of it that anyone could come back to.
+    pub(super) fn is_vacant(&self) -> bool {
+        self.connections.is_empty() && self.waiters.is_empty()
+    }
+
+    pub(super) fn count(&self) -> OriginCount {
+        let number = |is: fn(&Connection<H>) -> bool| {
+            self.connections
+                .iter()
+                .filter(|connection| is(connection))
+                .count()
+        };
+        OriginCount {
+            endpoint: self.endpoint.clone(),
+            open: number(Connection::is_open),
+            draining: number(Connection::is_draining),
+            connecting: number(Connection::is_connecting),
+            streams: self.connections.iter().map(|c| c.streams() as usize).sum(),
+            waiters: self.waiters.len(),
+        }
+    }
+}

@@ -1,0 +1,149 @@
+use std::future::poll_fn;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use http::{Request, Response};
+use http_body::Body;
+use hyper::body::Incoming;
+use hyper::client::conn::{TrySendError, http1, http2};
+use hyper::rt::{Read, Write};
+use hyper_util::rt::TokioTimer;
+use outrigger_core::{BoxError, Endpoint};
+
+use crate::head::CallersHead;
+use crate::kernel::Kind;
+use crate::request_body::RequestBody;
+use crate::socket::Socket;
+use crate::spawn::Spawn;
+use crate::watched::Watched;
+
+/// The sending side of one connection. Dropping the last one ends the connection after the
+/// exchanges it carries.
+pub(crate) struct Link<B> {
+    endpoint: Endpoint,
+    sender: Sender<B>,
+}
+
+enum Sender<B> {
+    Http1(Mutex<http1::SendRequest<RequestBody<B>>>, Proxied),
+    Http2(http2::SendRequest<RequestBody<B>>),
+}
+
+/// Whether the connection ends at a proxy, which wants whole URIs (RFC 9112 §3.2.2).
+type Proxied = bool;
+
+/// Whether a connection may carry another call after one is over.
+pub(crate) enum Reuse<B> {
+    Now,
+    /// hyper has not noticed the end of the exchange yet.
+    Soon(Arc<Link<B>>),
+    Never,
+}
+
+impl<B> Link<B>
+where
+    B: Body + Send + Unpin + 'static,
+    B::Data: Send,
+    B::Error: Into<BoxError>,
+{
+    /// Begins HTTP/2 on a connection.
+    pub(crate) async fn http2<T>(io: T, socket: Socket, endpoint: Endpoint) -> hyper::Result<Self>
+    where
+        T: Read + Write + Unpin + Send + 'static,
+    {
+        let (sender, connection) = http2::Builder::new(Spawn)
+            .timer(TokioTimer::new())
+            .handshake(Watched::http2(io, socket))
+            .await?;
+        tokio::spawn(connection);
+        Ok(Self {
+            endpoint,
+            sender: Sender::Http2(sender),
+        })
+    }
+
+    /// Begins HTTP/1.1 on a connection.
+    pub(crate) async fn http1<T>(
+        io: T,
+        socket: Socket,
+        endpoint: Endpoint,
+        proxied: bool,
+    ) -> hyper::Result<Self>
+    where
+        T: Read + Write + Unpin + Send + 'static,
+    {
+        let (sender, connection) = http1::handshake(Watched::http1(io, socket)).await?;
+        tokio::spawn(connection.with_upgrades());
+        Ok(Self {
+            endpoint,
+            sender: Sender::Http1(Mutex::new(sender), proxied),
+        })
+    }
+
+    pub(crate) fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
+    pub(crate) fn kind(&self) -> Kind {
+        match self.sender {
+            Sender::Http1(..) => Kind::Http1,
+            Sender::Http2(_) => Kind::Http2,
+        }
+    }
+
+    /// Hands a request to the connection. One that comes back in the error was not sent.
+    pub(crate) async fn send(
+        &self,
+        mut request: Request<RequestBody<B>>,
+    ) -> Result<Response<Incoming>, (hyper::Error, Option<Request<RequestBody<B>>>)> {
+        match &self.sender {
+            Sender::Http2(sender) => {
+                let sent = sender.clone().try_send_request(request);
+                sent.await.map_err(parts)
+            }
+            Sender::Http1(sender, proxied) => {
+                let head = CallersHead::rewrite(&mut request, *proxied);
+                let sent = lock(sender).try_send_request(request);
+                sent.await.map_err(parts).map_err(|(error, request)| {
+                    let restored = request.map(|mut request| {
+                        head.restore(&mut request);
+                        request
+                    });
+                    (error, restored)
+                })
+            }
+        }
+    }
+
+    /// Whether the connection may carry another call after one whose answer was read to the end
+    /// (`complete`), or was not.
+    pub(crate) fn reuse(self: &Arc<Self>, complete: bool) -> Reuse<B> {
+        let Sender::Http1(sender, _) = &self.sender else {
+            return Reuse::Now;
+        };
+        let sender = lock(sender);
+        if !complete || sender.is_closed() {
+            Reuse::Never
+        } else if sender.is_ready() {
+            Reuse::Now
+        } else {
+            Reuse::Soon(Arc::clone(self))
+        }
+    }
+
+    /// Waits until the connection may carry another call; `false` when it has closed instead.
+    pub(crate) async fn ready(&self) -> bool {
+        match &self.sender {
+            Sender::Http1(sender, _) => poll_fn(|cx| lock(sender).poll_ready(cx)).await.is_ok(),
+            Sender::Http2(_) => true,
+        }
+    }
+}
+
+fn parts<T>(mut error: TrySendError<T>) -> (hyper::Error, Option<T>) {
+    let request = error.take_message();
+    (error.into_error(), request)
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

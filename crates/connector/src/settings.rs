@@ -1,0 +1,28 @@
+use std::time::Duration;
+
+use crate::HttpVersion;
+use crate::kernel::Limits;
+
+/// What a connector is told once, before its first call.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Settings {
+    pub(crate) http: HttpVersion,
+    pub(crate) connect_timeout: Duration,
+    pub(crate) acquire_timeout: Duration,
+    pub(crate) limits: Limits,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            http: HttpVersion::Auto,
+            connect_timeout: Duration::from_secs(3),
+            acquire_timeout: Duration::from_secs(3),
+            limits: Limits {
+                per_endpoint: 4,
+                total: 256,
+                waiters: 10_000,
+            },
+        }
+    }
+}

@@ -1,0 +1,244 @@
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+
+use http::Uri;
+use http_body::Body;
+use outrigger_core::{BoxError, Endpoint};
+use tokio::runtime::Handle;
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+use crate::connect::Connect;
+use crate::dial::Dial;
+use crate::frames::Word;
+use crate::keeper::Keeper;
+use crate::kernel::{Key, Lease, OriginCount, Place, Pool, Step};
+use crate::link::{Link, Reuse};
+use crate::permit::Permit;
+use crate::settings::Settings;
+use crate::socket::Socket;
+use crate::waiting::Waiting;
+use crate::{ConnectorError, classify};
+
+/// A place on a connection, and the way onto it.
+pub(crate) struct Granted<B> {
+    pub(crate) permit: Permit,
+    pub(crate) link: Arc<Link<B>>,
+}
+
+/// What a waiting call is woken with.
+pub(crate) type Waiter<B> = oneshot::Sender<Result<Granted<B>, ConnectorError>>;
+
+type Kernel<B> = Pool<Arc<Link<B>>, Waiter<B>>;
+
+/// The pool as all clones of a connector share it: the kernel under its lock, and what carries out
+/// what the kernel decides. Nothing is awaited, dropped or called under the lock that is not ours.
+pub(crate) struct Shared<B, D> {
+    me: Weak<Self>,
+    pool: Mutex<Kernel<B>>,
+    dialer: Mutex<D>,
+    settings: Settings,
+    /// Where connections live when the last word of a call is spoken outside a runtime.
+    runtime: OnceLock<Handle>,
+}
+
+impl<B, D> Shared<B, D> {
+    pub(crate) fn new(settings: Settings, dialer: D) -> Arc<Self> {
+        Arc::new_cyclic(|me| Self {
+            me: Weak::clone(me),
+            pool: Mutex::new(Pool::new(settings.limits)),
+            dialer: Mutex::new(dialer),
+            settings,
+            runtime: OnceLock::new(),
+        })
+    }
+
+    pub(crate) fn settings(&self) -> Settings {
+        self.settings
+    }
+
+    pub(crate) fn dialer(&self) -> D
+    where
+        D: Clone,
+    {
+        self.dialer
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    pub(crate) fn count(&self) -> Vec<OriginCount> {
+        self.lock().count().collect()
+    }
+
+    /// Whether a wait at this slot is a wait for a connect.
+    pub(crate) fn is_connecting(&self, slot: usize) -> bool {
+        self.lock().is_connecting(slot)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Kernel<B>> {
+        self.pool.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<B, D> Shared<B, D>
+where
+    B: Body<Data: Send, Error: Into<BoxError>> + Send + Unpin + 'static,
+    D: Dial + Clone + Send + 'static,
+{
+    /// Takes a place for a request to this URI, or joins those who wait for one.
+    pub(crate) fn place(
+        self: &Arc<Self>,
+        uri: &Uri,
+    ) -> Result<Result<Granted<B>, Waiting<B, D>>, ConnectorError> {
+        let now = Instant::now();
+        let mut pool = self.lock();
+        let slot = match pool.place(uri, now).map_err(classify::request)? {
+            Place::Lease(lease) => {
+                drop(pool);
+                return Ok(Ok(self.granted(lease)));
+            }
+            Place::Wait(slot) => slot,
+        };
+        let (waiter, answer) = oneshot::channel();
+        let joined = pool.join(slot, waiter);
+        drop(pool);
+        if let Ok(runtime) = Handle::try_current() {
+            let _ = self.runtime.set(runtime);
+        }
+        self.work(now);
+        match joined {
+            Ok(ticket) => Ok(Err(Waiting::new(Arc::clone(self), slot, ticket, answer))),
+            Err(_) => Err(classify::queue_full().at(Endpoint::of(uri).ok())),
+        }
+    }
+
+    /// A waiter has lost interest.
+    pub(crate) fn leave(&self, slot: usize, ticket: u64) {
+        let waiter = self.lock().leave(slot, ticket);
+        drop(waiter);
+        self.work(Instant::now());
+    }
+
+    /// A connect has succeeded.
+    pub(crate) fn connected(&self, key: Key, link: Link<B>) {
+        let now = Instant::now();
+        self.lock().connected(key, link.kind(), Arc::new(link), now);
+        self.work(now);
+    }
+
+    /// The peer has had its time to send SETTINGS; where it has not, what waits for it fails.
+    pub(crate) fn overdue(&self, key: Key, error: ConnectorError) {
+        let failed = self.lock().overdue(key);
+        fail(failed, &error);
+        self.work(Instant::now());
+    }
+
+    /// Does what the kernel says until it has nothing more to say.
+    fn work(&self, now: Instant) {
+        loop {
+            let step = self.lock().next(now);
+            match step {
+                None => return,
+                Some(Step::Discard(link)) => drop(link),
+                Some(Step::Connect(key, endpoint)) => self.connect(key, endpoint),
+                Some(Step::Grant(waiter, lease)) => {
+                    // A waiter that has gone in between drops its permit, and so gives it back.
+                    if let Some(me) = self.me.upgrade() {
+                        let _ = waiter.send(Ok(me.granted(lease)));
+                    }
+                }
+            }
+        }
+    }
+
+    fn connect(&self, key: Key, endpoint: Endpoint) {
+        let keeper: Weak<dyn Keeper> = Weak::<Self>::clone(&self.me);
+        let connect = Connect {
+            shared: Weak::clone(&self.me),
+            dialer: self.dialer(),
+            settings: self.settings,
+            endpoint,
+            socket: Socket::new(keeper, key),
+        };
+        // Without a runtime the connect is dropped, and so has failed.
+        if let Some(runtime) = Handle::try_current().ok().or(self.runtime.get().cloned()) {
+            runtime.spawn(connect.run());
+        }
+    }
+
+    fn granted(self: &Arc<Self>, lease: Lease<Arc<Link<B>>>) -> Granted<B> {
+        let keeper: Arc<dyn Keeper> = Arc::<Self>::clone(self);
+        Granted {
+            permit: Permit::new(keeper, lease.key),
+            link: lease.handle,
+        }
+    }
+
+    /// Gives a place on an HTTP/1 connection back once hyper has noticed the end of the exchange.
+    async fn release_when_ready(self: Arc<Self>, key: Key, link: Arc<Link<B>>) {
+        if !link.ready().await {
+            self.lock().retire(key);
+        }
+        drop(link);
+        let now = Instant::now();
+        self.lock().release(key, now);
+        self.work(now);
+    }
+}
+
+impl<B, D> Keeper for Shared<B, D>
+where
+    B: Body<Data: Send, Error: Into<BoxError>> + Send + Unpin + 'static,
+    D: Dial + Clone + Send + 'static,
+{
+    fn heard(&self, key: Key, word: Word) {
+        match word {
+            Word::Settings(Some(limit)) => self.lock().settled(key, limit),
+            Word::Settings(None) => self.lock().settled_silently(key),
+            Word::GoAway(_) => self.lock().retire(key),
+            Word::Answer => return,
+        }
+        self.work(Instant::now());
+    }
+
+    fn released(&self, key: Key, complete: bool) {
+        let now = Instant::now();
+        let mut pool = self.lock();
+        match pool.handle(key).map(|link| link.reuse(complete)) {
+            None | Some(Reuse::Now) => {}
+            Some(Reuse::Never) => pool.retire(key),
+            Some(Reuse::Soon(link)) => {
+                drop(pool);
+                if let (Some(me), Ok(runtime)) = (self.me.upgrade(), Handle::try_current()) {
+                    runtime.spawn(me.release_when_ready(key, link));
+                    return;
+                }
+                drop(link);
+                pool = self.lock();
+                pool.retire(key);
+            }
+        }
+        pool.release(key, now);
+        let work = pool.has_work();
+        drop(pool);
+        if work {
+            self.work(now);
+        }
+    }
+
+    fn closed(&self, key: Key, reason: Option<ConnectorError>) {
+        let failed = self.lock().closed(key);
+        if !failed.is_empty() {
+            let reason = reason.unwrap_or_else(classify::closed_unused);
+            fail(failed, &reason);
+        }
+        self.work(Instant::now());
+    }
+}
+
+fn fail<B>(waiters: BTreeMap<u64, Waiter<B>>, error: &ConnectorError) {
+    for waiter in waiters.into_values() {
+        let _ = waiter.send(Err(error.clone()));
+    }
+}

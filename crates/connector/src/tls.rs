@@ -1,0 +1,139 @@
+use std::error::Error;
+use std::fmt;
+use std::sync::{Arc, OnceLock};
+
+use http::Uri;
+use hyper_rustls::HttpsConnector;
+use hyper_util::client::legacy::connect::HttpConnector;
+use outrigger_core::{BoxError, find};
+use rustls::crypto::CryptoProvider;
+use rustls::pki_types::{CertificateDer, InvalidDnsNameError, PrivateKeyDer};
+use rustls::{ClientConfig, ConfigBuilder, client::WantsClientCert};
+use rustls_platform_verifier::Verifier;
+use tower_service::Service;
+
+use crate::{Connector, HttpVersion, TcpDialer, Transport};
+
+/// What servers are believed, and what they are shown.
+///
+/// The configuration is made at the first connection: reading the platform's roots takes a while, and
+/// it may fail.
+#[derive(Clone, Default)]
+pub(crate) struct Tls {
+    given: Option<Arc<ClientConfig>>,
+    roots: Vec<CertificateDer<'static>>,
+    identity: Option<Arc<Identity>>,
+    made: Arc<OnceLock<Arc<ClientConfig>>>,
+}
+
+/// A client certificate with its chain, and its key.
+type Identity = (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>);
+
+impl<B> Connector<B, TcpDialer> {
+    /// Believes certificates of this authority too, next to those the platform believes.
+    #[must_use]
+    pub fn root_certificate(self, authority: CertificateDer<'static>) -> Self {
+        self.set_tls(|tls| tls.roots.push(authority))
+    }
+
+    /// Shows this certificate, its chain after it, to servers that ask for one.
+    #[must_use]
+    pub fn client_certificate(
+        self,
+        chain: Vec<CertificateDer<'static>>,
+        key: PrivateKeyDer<'static>,
+    ) -> Self {
+        self.set_tls(|tls| tls.identity = Some(Arc::new((chain, key))))
+    }
+
+    /// Uses this TLS configuration as it is, in place of everything else said of certificates. Where
+    /// it names no ALPN protocols, those of [`http`](Self::http) are offered.
+    #[must_use]
+    pub fn tls(self, config: impl Into<Arc<ClientConfig>>) -> Self {
+        self.set_tls(|tls| tls.given = Some(config.into()))
+    }
+
+    fn set_tls(self, change: impl FnOnce(&mut Tls)) -> Self {
+        let mut dialer = self.shared.dialer();
+        change(&mut dialer.tls);
+        dialer.tls.made = Arc::default();
+        self.dialer(dialer)
+    }
+}
+
+impl Tls {
+    /// Opens a TCP connection and TLS on it.
+    pub(crate) async fn dial(
+        self,
+        tcp: HttpConnector,
+        uri: Uri,
+        http: HttpVersion,
+    ) -> Result<Transport, BoxError> {
+        let mut config = ClientConfig::clone(&*self.config()?);
+        if config.alpn_protocols.is_empty() {
+            config.alpn_protocols = alpn(http);
+        }
+        let stream = HttpsConnector::from((tcp, config)).call(uri).await?;
+        Ok(Transport::new(stream))
+    }
+
+    fn config(&self) -> Result<Arc<ClientConfig>, rustls::Error> {
+        if let Some(config) = self.given.as_ref().or(self.made.get()) {
+            return Ok(Arc::clone(config));
+        }
+        let config = Arc::new(self.make()?);
+        Ok(Arc::clone(self.made.get_or_init(|| config)))
+    }
+
+    fn make(&self) -> Result<ClientConfig, rustls::Error> {
+        let provider = Arc::new(provider()?);
+        let roots = self.roots.iter().cloned();
+        let verifier = Verifier::new_with_extra_roots(roots, Arc::clone(&provider))?;
+        let config: ConfigBuilder<_, WantsClientCert> =
+            ClientConfig::builder_with_provider(provider)
+                .with_safe_default_protocol_versions()?
+                .dangerous()
+                .with_custom_certificate_verifier(Arc::new(verifier));
+        match self.identity.as_deref() {
+            Some((chain, key)) => config.with_client_auth_cert(chain.clone(), key.clone_key()),
+            None => Ok(config.with_no_client_auth()),
+        }
+    }
+}
+
+impl fmt::Debug for Tls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tls")
+            .field("given", &self.given.is_some())
+            .field("roots", &self.roots.len())
+            .field("identity", &self.identity.is_some())
+            .finish()
+    }
+}
+
+/// Whether a TLS handshake was refused by one of its sides. It will be refused again (RFC 8446 §6).
+pub(crate) fn refused(error: &(dyn Error + 'static)) -> bool {
+    find::<rustls::Error>(error).is_some() || find::<InvalidDnsNameError>(error).is_some()
+}
+
+/// The protocols to offer by ALPN (RFC 7301), the preferred one first.
+fn alpn(http: HttpVersion) -> Vec<Vec<u8>> {
+    let names: &[&[u8]] = match http {
+        HttpVersion::Http1 => &[b"http/1.1"],
+        HttpVersion::Http2 => &[b"h2"],
+        HttpVersion::Auto | HttpVersion::H2c => &[b"h2", b"http/1.1"],
+    };
+    names.iter().map(|name| name.to_vec()).collect()
+}
+
+/// The cryptography to use. It is named, never left to a process-wide default.
+fn provider() -> Result<CryptoProvider, rustls::Error> {
+    #[cfg(feature = "aws-lc-rs")]
+    return Ok(rustls::crypto::aws_lc_rs::default_provider());
+    #[cfg(all(feature = "ring", not(feature = "aws-lc-rs")))]
+    return Ok(rustls::crypto::ring::default_provider());
+    #[cfg(not(any(feature = "aws-lc-rs", feature = "ring")))]
+    return Err(rustls::Error::General(
+        "no cryptography: the feature `aws-lc-rs` or `ring` is needed".to_owned(),
+    ));
+}
