@@ -1,6 +1,7 @@
 //! Scripted, in-memory and misbehaving upstreams, a mock service and a tower contract probe.
 
 mod log;
+pub mod probe;
 pub mod raw;
 mod server;
 mod time;
@@ -11,3 +12,6 @@ pub use self::{
     server::{Serve, Server},
     transport::Transport,
 };
+
+/// Any error, as tower's services pass it on.
+pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
