@@ -54,7 +54,8 @@ const ROWS: &[(&str, u8, &str)] = &[
     (
         "outrigger-tests",
         4,
-        "prost protox tonic tonic-prost tonic-prost-build",
+        "outrigger-core pin-project-lite prost protox tonic tonic-prost tonic-prost-build tower-layer \
+         tower-service",
     ),
 ];
 
