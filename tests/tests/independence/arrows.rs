@@ -42,7 +42,7 @@ const ROWS: &[(&str, u8, &str)] = &[
         "outrigger-testkit",
         3,
         "bytes fastrand futures-util h2 http http-body http-body-util hyper hyper-util \
-         pin-project-lite tokio tokio-rustls? tower-service",
+         loona-hpack pin-project-lite tokio tokio-rustls? tower-layer tower-service",
     ),
     (
         "outrigger-cli",

@@ -10,9 +10,9 @@ const MANIFEST: usize = 30;
 /// The most lines of an example.
 const EXAMPLE: usize = 80;
 /// The most lines of a source file without its tests.
-const SOURCE: usize = 300;
+const SOURCE: usize = 350;
 /// The most lines of code in core.
-const CORE: usize = 1_000;
+const CORE: usize = 1_200;
 
 fn read(path: &Path) -> String {
     fs::read_to_string(path).unwrap()
@@ -71,7 +71,7 @@ fn the_workspace_takes_dependencies_without_their_default_features() {
 }
 
 #[test]
-fn unsafe_code_is_forbidden_and_no_crate_opts_out_of_a_lint() {
+fn unsafe_code_is_forbidden_and_no_lint_is_silenced_without_a_reason() {
     let manifest = read(&root().join("Cargo.toml"));
     let forbidden = ("[workspace.lints.rust]", r#"unsafe_code = "forbid""#);
     assert!(tabled(&manifest).any(|line| line == forbidden));
@@ -80,9 +80,12 @@ fn unsafe_code_is_forbidden_and_no_crate_opts_out_of_a_lint() {
         let silenced = sources.filter(|(_, text)| {
             let code = without_tests(text).lines().map(str::trim_start);
             let mut attributes = code.filter(|line| line.starts_with('#'));
-            attributes.any(|line| line.contains("allow(") || line.contains("expect("))
+            attributes.any(|line| {
+                let unargued = line.contains("expect(") && !line.contains("reason = ");
+                line.contains("allow(") || unargued
+            })
         });
-        silenced.map(|(path, _)| format!("{} silences a lint", path.display()))
+        silenced.map(|(path, _)| format!("{} silences a lint without a reason", path.display()))
     }));
 }
 
