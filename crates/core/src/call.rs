@@ -79,6 +79,13 @@ impl Call {
         self.forget_dispatch();
     }
 
+    /// States that a layer above the transport holds the request back: so far nothing of this attempt
+    /// was sent.
+    pub fn hold(&mut self) {
+        self.forget_dispatch();
+        self.dispatch = Dispatch::Waiting;
+    }
+
     /// States that the request goes down now and may be sent, whether or not the transport reports.
     /// Forgets how far the attempt before had got.
     pub fn launch(&mut self) {
@@ -311,15 +318,14 @@ mod tests {
     fn what_one_attempt_may_have_sent_the_next_does_not_undo() {
         let mut call = Call::default();
         assert!(!call.may_have_sent());
-        call.report(Dispatch::Waiting);
+        call.hold();
         call.launch();
         call.report(Dispatch::Waiting);
         call.begin_attempt();
         assert!(!call.may_have_sent(), "no attempt got beyond waiting");
         call.launch();
         assert!(call.may_have_sent(), "a transport that does not report");
-        call.begin_attempt();
-        call.report(Dispatch::Waiting);
+        call.hold();
         assert!(call.may_have_sent(), "the attempt before");
 
         let mut call = Call::default();
