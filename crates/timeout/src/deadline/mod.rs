@@ -1,0 +1,7 @@
+mod future;
+mod layer;
+mod service;
+
+pub use self::future::DeadlineFuture;
+pub use self::layer::DeadlineLayer;
+pub use self::service::DeadlineService;

@@ -1,0 +1,9 @@
+mod attempt;
+mod future;
+mod layer;
+mod limits;
+mod service;
+
+pub use self::future::TimeoutFuture;
+pub use self::layer::TimeoutLayer;
+pub use self::service::TimeoutService;

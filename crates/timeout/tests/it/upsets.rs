@@ -1,0 +1,225 @@
+//! Cancellation, panics, greedy tasks and timers that are not needed.
+
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use http::{Request, Response};
+use outrigger_core::BoxError;
+use outrigger_core::call::{self, Dispatch};
+use outrigger_timeout::{DeadlineLayer, Phase, TimeoutLayer};
+use tokio::sync::Semaphore;
+use tokio::task::{coop, yield_now};
+use tokio::time::Instant;
+use tokio_test::{assert_pending, assert_ready_ok, task};
+use tower::limit::GlobalConcurrencyLimitLayer;
+use tower::{Layer, Service, ServiceBuilder, ServiceExt};
+
+use super::support::*;
+
+fn pair() -> (DeadlineLayer, TimeoutLayer) {
+    (DeadlineLayer::default(), TimeoutLayer::default())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_dropped_at_any_poll_leaves_nothing_behind() {
+    let permits = Arc::new(Semaphore::new(0));
+    let stack = ServiceBuilder::new()
+        .layer(pair())
+        .layer(GlobalConcurrencyLimitLayer::with_semaphore(Arc::clone(
+            &permits,
+        )))
+        .service_fn(|_: Request<_>| async {
+            call::update(|call| call.report(Dispatch::Waiting));
+            yield_now().await;
+            call::update(|call| call.report(Dispatch::Sent(Instant::now())));
+            yield_now().await;
+            Ok::<_, BoxError>(ok())
+        });
+    for polls in 0..=4 {
+        let mut call = task::spawn(stack.clone().oneshot(get()));
+        let mut answered = false;
+        for poll in 0..polls {
+            if poll == 1 {
+                permits.add_permits(1);
+            }
+            answered = call.poll().is_ready();
+        }
+        assert_eq!(answered, polls == 4, "{polls} polls");
+        drop(call);
+        assert_eq!(
+            permits.available_permits(),
+            usize::from(polls > 1),
+            "{polls} polls"
+        );
+        assert_eq!(call::current(), None);
+        permits.forget_permits(1);
+    }
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Panics {
+    Ready,
+    Call,
+    Poll,
+    Never,
+}
+
+impl<B> Service<Request<B>> for Panics {
+    type Response = Response<Nothing>;
+    type Error = BoxError;
+    type Future = std::pin::Pin<Box<dyn Future<Output = Result<Response<Nothing>, BoxError>>>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        assert!(*self != Self::Ready, "user code");
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, _: Request<B>) -> Self::Future {
+        assert!(*self != Self::Call, "user code");
+        let panics = *self == Self::Poll;
+        Box::pin(async move {
+            assert!(!panics, "user code");
+            Ok(ok())
+        })
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_below_passes_on_and_leaves_no_call_behind() {
+    for panics in [Panics::Ready, Panics::Call, Panics::Poll] {
+        let call = AssertUnwindSafe(|| {
+            task::spawn(pair().layer(panics).oneshot(get()))
+                .poll()
+                .is_ready()
+        });
+        assert!(catch_unwind(call).is_err());
+        assert_eq!(call::current(), None);
+        assert_ready_ok!(task::spawn(pair().layer(Panics::Never).oneshot(get())).poll());
+    }
+}
+
+#[tokio::test]
+async fn a_service_that_burns_the_tasks_budget_for_ever_still_elapses() {
+    async fn greedy<B>(_: Request<B>) -> Result<Response<Nothing>, BoxError> {
+        loop {
+            coop::consume_budget().await;
+        }
+    }
+    let limit = 10 * MS;
+    let (result, took) = timed(
+        TimeoutLayer::new(limit)
+            .layer(tower::service_fn(greedy))
+            .oneshot(get()),
+    )
+    .await;
+    assert_eq!(elapsed(result).0, Phase::Attempt);
+    assert!(took < SECOND, "{took:?}");
+    let (result, took) = timed(
+        DeadlineLayer::new(limit)
+            .layer(tower::service_fn(greedy))
+            .oneshot(get()),
+    )
+    .await;
+    assert_eq!(elapsed(result).0, Phase::Total);
+    assert!(took < SECOND, "{took:?}");
+}
+
+/// Whether the future says that it has armed a timer.
+fn armed(future: &impl std::fmt::Debug) -> bool {
+    let state = format!("{future:?}");
+    assert!(state.contains("Timer("), "{state}");
+    !state.contains("Timer(None)")
+}
+
+#[test]
+fn an_answer_that_is_there_arms_no_timer() {
+    // Outside a runtime a timer would panic.
+    let ready = tower::service_fn(|_: Request<_>| async { Ok::<_, BoxError>(ok()) });
+    assert_ready_ok!(task::spawn(pair().layer(ready).oneshot(get())).poll());
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_two_layers_together_arm_one_timer() {
+    let mut alone = task::spawn(DeadlineLayer::default().layer(never_answers()).call(get()));
+    assert_pending!(alone.poll());
+    assert!(armed(&alone), "nothing below wakes the task");
+
+    let mut attempt = task::spawn(TimeoutLayer::default().layer(never_answers()).call(get()));
+    assert_pending!(attempt.poll());
+    assert!(armed(&attempt));
+
+    let mut both = task::spawn(pair().layer(never_answers()).call(get()));
+    assert_pending!(both.poll());
+    assert!(!armed(&both), "the attempt's timer wakes the task no later");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_timer_that_was_given_up_below_is_not_relied_upon() {
+    // The attempt armed a timer; then, in the same poll, a layer in between gives the attempt up and
+    // waits for something that never comes.
+    #[derive(Clone)]
+    struct GivesUp<S>(S);
+    impl<S, B> Service<Request<B>> for GivesUp<S>
+    where
+        S: Service<Request<B>, Future: 'static>,
+        S::Response: 'static,
+        S::Error: 'static,
+    {
+        type Response = S::Response;
+        type Error = S::Error;
+        type Future = std::pin::Pin<Box<dyn Future<Output = Result<S::Response, S::Error>>>>;
+
+        fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+            self.0.poll_ready(cx)
+        }
+
+        fn call(&mut self, request: Request<B>) -> Self::Future {
+            let attempt = self.0.call(request);
+            Box::pin(async move {
+                let mut attempt = Box::pin(attempt);
+                std::future::poll_fn(|cx| Poll::Ready(attempt.as_mut().poll(cx).is_pending()))
+                    .await;
+                drop(attempt);
+                std::future::pending().await
+            })
+        }
+    }
+    let attempt = TimeoutLayer::new(SECOND).layer(never_answers());
+    let service = DeadlineLayer::new(2 * SECOND).layer(GivesUp(attempt));
+    let waiting = tokio::time::timeout(Duration::from_secs(60), timed(service.oneshot(get())));
+    let (result, took) = waiting.await.expect("the deadline to pass");
+    assert_eq!((elapsed(result).0, took), (Phase::Total, 2 * SECOND));
+}
+
+#[tokio::test(start_paused = true)]
+async fn neither_future_prints_the_request() {
+    let secret = || {
+        let mut request = get();
+        request
+            .headers_mut()
+            .insert("authorization", "canary".parse().unwrap());
+        request
+    };
+    let busy = GlobalConcurrencyLimitLayer::new(0);
+    let mut deadline = task::spawn(
+        DeadlineLayer::default()
+            .layer(busy.layer(never_answers()))
+            .call(secret()),
+    );
+    let mut timeout = task::spawn(
+        TimeoutLayer::default()
+            .layer(busy.layer(never_answers()))
+            .call(secret()),
+    );
+    assert_pending!(deadline.poll());
+    assert_pending!(timeout.poll());
+    for printed in [format!("{deadline:?}"), format!("{timeout:?}")] {
+        assert!(
+            printed.contains("Waiting") && !printed.contains("canary"),
+            "{printed}"
+        );
+    }
+}
