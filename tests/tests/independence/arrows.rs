@@ -27,6 +27,11 @@ const ROWS: &[(&str, u8, &str)] = &[
         "bytes http outrigger-core pin-project-lite rand tower-layer tower-service uuid",
     ),
     (
+        "outrigger-idempotency",
+        2,
+        "bytes http outrigger-core pin-project-lite rand tower-layer tower-service",
+    ),
+    (
         "outrigger-connector",
         2,
         "bytes http http-body hyper hyper-rustls? hyper-util outrigger-core rustls? \
