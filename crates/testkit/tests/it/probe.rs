@@ -109,6 +109,10 @@ fn a_probe_may_tolerate_polls_after_an_error() {
 
     drop(service.call("ping"));
     probe.assert_clean();
+    assert!(
+        violation(|| drop(service.call("pong"))).contains("call without a fresh Ready"),
+        "not: after an error"
+    );
 }
 
 #[test]
