@@ -2,6 +2,7 @@
 //! over real sockets in `tests/it/error_table.rs`.
 
 use std::error::Error;
+use std::io;
 use std::time::Duration;
 
 use outrigger_core::{Blame, BoxError, Elapsed, Failure, Fault, Outcome, Phase, Rejected, find};
@@ -20,10 +21,13 @@ pub(crate) fn request(error: BadUri) -> ConnectorError {
 }
 
 /// The dialer failed. Nothing was sent; for the rest, a dialer that speaks the layers' words is
-/// believed, and what TLS refuses is final.
-pub(crate) fn dial(error: BoxError) -> ConnectorError {
+/// believed, and what TLS refuses is final. A time limit within `limit` is that limit's share.
+pub(crate) fn dial(error: BoxError, limit: Duration) -> ConnectorError {
     if tls::refused(&*error) {
         return ConnectorError::new(ErrorKind::Tls, UNSENT.without_retry(), error);
+    }
+    if find::<io::Error>(&*error).is_some_and(|io| io.kind() == io::ErrorKind::TimedOut) {
+        return connect_timeout(limit);
     }
     let mut fault = UNSENT;
     if speaks(&*error) {

@@ -51,7 +51,7 @@ where
         // From here the socket goes down with its I/O, and the pool is told.
         let link = async {
             if is_http2(&connected, &endpoint, settings.http) {
-                Link::http2(io, socket, endpoint.clone()).await
+                Link::http2(io, socket, endpoint.clone(), settings.keep_alive).await
             } else {
                 Link::http1(io, socket, endpoint.clone(), connected.is_proxied()).await
             }
@@ -80,10 +80,15 @@ async fn dial<D: Dial>(
     endpoint: &Endpoint,
     settings: Settings,
 ) -> Result<(D::Io, Connected), ConnectorError> {
-    let http = settings.http;
-    let uri = Uri::try_from(endpoint.as_str()).map_err(|error| classify::dial(error.into()))?;
-    let dialled = dialer.dial(uri, http, settings.connect_timeout).await;
-    let io = dialled.map_err(classify::dial)?;
+    let Settings {
+        http,
+        connect_timeout: limit,
+        ..
+    } = settings;
+    let uri =
+        Uri::try_from(endpoint.as_str()).map_err(|error| classify::dial(error.into(), limit))?;
+    let dialled = dialer.dial(uri, http, limit).await;
+    let io = dialled.map_err(|error| classify::dial(error, limit))?;
     let connected = io.connected();
     let refused =
         http == HttpVersion::Http2 && endpoint.is_https() && !connected.is_negotiated_h2();

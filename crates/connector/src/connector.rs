@@ -10,7 +10,7 @@ use outrigger_core::call::{self, Dispatch};
 use tower_service::Service;
 
 use crate::dial::Dial;
-use crate::settings::Settings;
+use crate::settings::{KeepAlive, Settings};
 use crate::shared::Shared;
 use crate::{ConnBody, ConnectorError, HttpVersion, ResponseFuture, Snapshot, TcpDialer};
 
@@ -74,6 +74,21 @@ impl<B, D: Clone> Connector<B, D> {
     #[must_use]
     pub fn max_waiting_per_endpoint(self, limit: usize) -> Self {
         self.set(|settings| settings.limits.waiters = limit)
+    }
+
+    /// How an HTTP/2 connection with streams in flight is tried: it is sent a PING this often, and
+    /// closed when the answer takes longer than `timeout`. By default 20 s and 10 s.
+    ///
+    /// Idle connections are left in peace: some servers punish their PINGs.
+    #[must_use]
+    pub fn keep_alive(self, interval: Duration, timeout: Duration) -> Self {
+        self.set(|settings| settings.keep_alive = Some(KeepAlive { interval, timeout }))
+    }
+
+    /// Sends no PINGs.
+    #[must_use]
+    pub fn without_keep_alive(self) -> Self {
+        self.set(|settings| settings.keep_alive = None)
     }
 
     fn set(self, change: impl FnOnce(&mut Settings)) -> Self {

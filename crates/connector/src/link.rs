@@ -12,6 +12,7 @@ use outrigger_core::{BoxError, Endpoint};
 use crate::head::CallersHead;
 use crate::kernel::Kind;
 use crate::request_body::RequestBody;
+use crate::settings::KeepAlive;
 use crate::socket::Socket;
 use crate::spawn::Spawn;
 use crate::watched::Watched;
@@ -46,14 +47,23 @@ where
     B::Error: Into<BoxError>,
 {
     /// Begins HTTP/2 on a connection.
-    pub(crate) async fn http2<T>(io: T, socket: Socket, endpoint: Endpoint) -> hyper::Result<Self>
+    pub(crate) async fn http2<T>(
+        io: T,
+        socket: Socket,
+        endpoint: Endpoint,
+        keep_alive: Option<KeepAlive>,
+    ) -> hyper::Result<Self>
     where
         T: Read + Write + Unpin + Send + 'static,
     {
-        let (sender, connection) = http2::Builder::new(Spawn)
-            .timer(TokioTimer::new())
-            .handshake(Watched::http2(io, socket))
-            .await?;
+        let mut builder = http2::Builder::new(Spawn);
+        if let Some(KeepAlive { interval, timeout }) = keep_alive {
+            builder
+                .timer(TokioTimer::new())
+                .keep_alive_interval(interval)
+                .keep_alive_timeout(timeout);
+        }
+        let (sender, connection) = builder.handshake(Watched::http2(io, socket)).await?;
         tokio::spawn(connection);
         Ok(Self {
             endpoint,

@@ -9,7 +9,16 @@ pub(crate) struct Settings {
     pub(crate) http: HttpVersion,
     pub(crate) connect_timeout: Duration,
     pub(crate) acquire_timeout: Duration,
+    pub(crate) keep_alive: Option<KeepAlive>,
     pub(crate) limits: Limits,
+}
+
+/// How a connection with streams in flight is tried: a PING this often, and how long its answer may
+/// take.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct KeepAlive {
+    pub(crate) interval: Duration,
+    pub(crate) timeout: Duration,
 }
 
 impl Default for Settings {
@@ -18,6 +27,10 @@ impl Default for Settings {
             http: HttpVersion::Auto,
             connect_timeout: Duration::from_secs(3),
             acquire_timeout: Duration::from_secs(3),
+            keep_alive: Some(KeepAlive {
+                interval: Duration::from_secs(20),
+                timeout: Duration::from_secs(10),
+            }),
             limits: Limits {
                 per_endpoint: 4,
                 total: 256,

@@ -1,5 +1,10 @@
 //! The connector against real sockets and in-memory ones.
 
+#[cfg(test)]
 mod basics;
 #[cfg(test)]
+mod error_table;
+#[cfg(test)]
 mod support;
+#[cfg(test)]
+mod tls;

@@ -97,7 +97,11 @@ impl Exchange {
     pub(crate) async fn answer(&mut self, status: &str, body: &str) {
         let length = body.len();
         let answer = format!("HTTP/1.1 {status}\r\ncontent-length: {length}\r\n\r\n{body}");
+        self.write(&answer).await;
+    }
+
+    pub(crate) async fn write(&mut self, bytes: &str) {
         // A client that has closed is what some tests are about.
-        let _ = self.socket.write_all(answer.as_bytes()).await;
+        let _ = self.socket.write_all(bytes.as_bytes()).await;
     }
 }
