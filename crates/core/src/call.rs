@@ -48,6 +48,7 @@ pub struct Call {
     launched: bool,
     sent: bool,
     key_honoured: bool,
+    repeated: bool,
 }
 
 /// How far the transport has got with the current attempt.
@@ -108,6 +109,12 @@ impl Call {
         self.key_honoured = true;
     }
 
+    /// States whether the layer whose inner service is called or polled now sends the request again
+    /// when need be.
+    pub fn set_repeated(&mut self, repeated: bool) {
+        self.repeated = repeated;
+    }
+
     /// The instant after which nobody wants the answer.
     pub fn deadline(&self) -> Option<Deadline> {
         self.deadline
@@ -147,6 +154,12 @@ impl Call {
     /// Whether the server is known to honour this call's idempotency key.
     pub fn key_honoured(&self) -> bool {
         self.key_honoured
+    }
+
+    /// Whether a layer further out sends the request again when need be: one further in leaves it to
+    /// that one, or attempts would multiply.
+    pub fn is_repeated(&self) -> bool {
+        self.repeated
     }
 
     /// What an attempt may have sent outlives its report.
@@ -294,9 +307,11 @@ mod tests {
             update(|call| {
                 call.shorten(deadline, Instant::now());
                 call.begin_attempt();
+                call.set_repeated(true);
             });
             let inner = Scope::begin().run(current).unwrap();
             assert_eq!((inner.deadline(), inner.attempt()), (Some(deadline), 0));
+            assert!(!inner.is_repeated());
             hidden(|| assert_eq!(current(), None));
             assert_eq!(current().map(|call| call.attempt()), Some(1));
         });
