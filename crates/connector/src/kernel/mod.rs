@@ -8,6 +8,8 @@ mod connection;
 mod names;
 mod origin;
 mod pool;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use self::connection::Kind;
 pub(crate) use self::names::BadUri;

@@ -164,19 +164,15 @@ impl<H: Clone, W> Pool<H, W> {
             return;
         };
         connection.give_back(now);
-        let idle = connection.is_idle();
-        if has_waiters {
+        let evictable = connection.is_idle() && !self.starving.is_empty();
+        if has_waiters || evictable {
             self.touch(key.slot);
-        }
-        if idle && !self.starving.is_empty() {
-            self.evict();
         }
     }
 
     /// The connection's socket has closed, or was never opened. Returns the waiters that fail with
     /// it: a peer that lets go of connections before they carry a call is not asked for ever.
     pub(crate) fn closed(&mut self, key: Key) -> BTreeMap<u64, W> {
-        self.touch(key.slot);
         let removed = self
             .origin(key.slot)
             .and_then(|origin| origin.remove(key.connection));
@@ -187,6 +183,7 @@ impl<H: Clone, W> Pool<H, W> {
         self.discarded.extend(connection.into_handle());
         self.sockets = self.sockets.saturating_sub(1);
         self.feed();
+        self.touch(key.slot);
         if useless {
             self.give_up(key.slot)
         } else {
@@ -212,14 +209,17 @@ impl<H: Clone, W> Pool<H, W> {
 
     /// What the shell must do next; `None` when all is done.
     pub(crate) fn next(&mut self, now: Instant) -> Option<Step<H, W>> {
-        while let Some(&slot) = self.touched.front() {
+        loop {
+            if let Some(handle) = self.discarded.pop() {
+                return Some(Step::Discard(handle));
+            }
+            let slot = *self.touched.front()?;
             if let Some(step) = self.step(slot, now) {
                 return Some(step);
             }
             self.touched.pop_front();
             self.forget_if_vacant(slot);
         }
-        self.discarded.pop().map(Step::Discard)
     }
 
     pub(crate) fn count(&self) -> impl Iterator<Item = OriginCount> {
@@ -234,11 +234,15 @@ impl<H: Clone, W> Pool<H, W> {
             let key = Key { slot, connection };
             return Some(Step::Grant(waiter, Lease { key, handle }));
         }
-        if !origin.wants_connection(per_endpoint) {
+        let wants = origin.wants_connection(per_endpoint);
+        let room = self.sockets < self.limits.total.max(1);
+        self.starve(slot, wants && !room);
+        if !room {
+            self.evict();
             return None;
         }
-        if self.sockets >= self.limits.total.max(1) {
-            self.starve(slot);
+        if !wants {
+            self.feed();
             return None;
         }
         let connection = self.number();
@@ -249,18 +253,25 @@ impl<H: Clone, W> Pool<H, W> {
         Some(Step::Connect(Key { slot, connection }, endpoint))
     }
 
-    /// Takes note of a slot that needs a socket while none may be opened.
-    fn starve(&mut self, slot: usize) {
-        if let Some(origin) = self.origin(slot)
-            && !origin.starving
-        {
-            origin.starving = true;
-            self.starving.push_back(slot);
-            self.evict();
+    /// Takes note of whether a slot needs a socket while none may be opened.
+    fn starve(&mut self, slot: usize, starves: bool) {
+        let Some(origin) = self.origin(slot) else {
+            return;
+        };
+        match (origin.starving, starves) {
+            (false, true) => {
+                origin.starving = true;
+                self.starving.push_back(slot);
+            }
+            (true, false) => {
+                origin.starving = false;
+                self.starving.retain(|starving| *starving != slot);
+            }
+            _ => {}
         }
     }
 
-    /// A socket may be opened again, by the slot that has starved longest.
+    /// A socket may be opened again: asks the slot that has starved longest whether it still needs it.
     fn feed(&mut self) {
         if let Some(slot) = self.starving.pop_front() {
             if let Some(origin) = self.origin(slot) {
@@ -273,6 +284,9 @@ impl<H: Clone, W> Pool<H, W> {
     /// Retires the connection that has been idle longest, if more slots starve than sockets are
     /// about to close.
     fn evict(&mut self) {
+        if self.starving.is_empty() {
+            return;
+        }
         let closing = self
             .origins
             .iter()
@@ -319,7 +333,6 @@ impl<H: Clone, W> Pool<H, W> {
         let place = self.origins.get_mut(slot);
         if let Some(origin) = place.and_then(|place| place.take_if(|origin| origin.is_vacant())) {
             self.names.forget(&origin.endpoint);
-            self.starving.retain(|starving| *starving != slot);
             self.vacant.push(slot);
         }
     }
