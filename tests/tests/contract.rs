@@ -8,10 +8,11 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{Method, Request, Response};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Empty};
 use outrigger_core::{Fault, Outcome};
+use outrigger_idempotency::{IdempotencyKeyLayer, KeyFormat};
 use outrigger_testkit::BoxError;
 use outrigger_testkit::probe::ContractProbe;
 use outrigger_tests::recipe::GateLayer;
@@ -28,13 +29,13 @@ type Http = BoxCloneSyncService<Request<Body>, Response<Body>, BoxError>;
 /// A layer, or a stack of them.
 struct Candidate {
     name: &'static str,
-    /// Whether it is always ready itself, or passes the inner service's readiness through.
+    /// Whether it is always ready, or passes the inner service's readiness through.
     owns_readiness: bool,
     wrap: fn(Http) -> Http,
 }
 
 /// The recipe's layer, each layer of ours, and all of them in a stack.
-const CANDIDATES: [Candidate; 4] = [
+const CANDIDATES: [Candidate; 5] = [
     Candidate {
         name: "gate",
         owns_readiness: true,
@@ -49,6 +50,11 @@ const CANDIDATES: [Candidate; 4] = [
         name: "timeout",
         owns_readiness: true,
         wrap: timeout,
+    },
+    Candidate {
+        name: "idempotency",
+        owns_readiness: false,
+        wrap: idempotency,
     },
     Candidate {
         name: "stack",
@@ -91,9 +97,13 @@ fn timeout(inner: Http) -> Http {
     boxed(TimeoutLayer::default().layer(inner))
 }
 
+fn idempotency(inner: Http) -> Http {
+    boxed(IdempotencyKeyLayer::new(KeyFormat::StructuredString).layer(inner))
+}
+
 /// Outermost first.
 fn stack(inner: Http) -> Http {
-    deadline(gate(timeout(inner)))
+    idempotency(deadline(gate(timeout(inner))))
 }
 
 type Ground = fn(&ContractProbe) -> Http;
@@ -128,7 +138,9 @@ fn empty() -> Body {
 }
 
 fn request() -> Request<Body> {
-    Request::new(empty())
+    let mut request = Request::new(empty());
+    *request.method_mut() = Method::POST;
+    request
 }
 
 /// Calls, and fails the test where that takes for ever.
