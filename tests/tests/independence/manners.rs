@@ -10,7 +10,12 @@ const MANIFEST: usize = 30;
 /// The most lines of an example.
 const EXAMPLE: usize = 80;
 /// The most lines of a source file without its tests.
-const SOURCE: usize = 350;
+const SOURCE: usize = 300;
+/// The source files that may have more, and why.
+const TALL: &[(&str, usize)] = &[
+    // One state machine: its steps keep its counts true together.
+    ("crates/connector/src/kernel/pool.rs", 400),
+];
 /// The most lines of code in core.
 const CORE: usize = 1_200;
 
@@ -110,7 +115,11 @@ fn manifests_sources_and_examples_stay_small() {
         let sources = sources(&folder(package).join("src"));
         assert!(!sources.is_empty(), "{} has no sources", package.name);
         for (path, text) in sources {
-            measure(&path, without_tests(&text).lines().count(), SOURCE);
+            let most = TALL.iter().find(|(tall, _)| path.ends_with(tall));
+            let most = most.map_or(SOURCE, |(_, most)| *most);
+            if !path.ends_with("tests.rs") {
+                measure(&path, without_tests(&text).lines().count(), most);
+            }
         }
     }
     for (path, text) in sources(&root().join("examples")) {
