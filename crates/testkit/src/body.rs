@@ -42,6 +42,11 @@ pub struct Body {
 #[derive(Clone)]
 enum Step {
     Data(Bytes),
+    Drip {
+        bytes: Bytes,
+        size: usize,
+        pause: Duration,
+    },
     Pause(Duration),
     Trailers(HeaderMap),
     Fail(Arc<dyn Fn() -> BoxError + Send + Sync>),
@@ -59,16 +64,12 @@ impl Body {
     /// the first.
     #[must_use]
     pub fn drip(bytes: impl Into<Bytes>, size: usize, pause: Duration) -> Self {
-        let mut rest = bytes.into();
-        let mut body = Self::empty();
-        while !rest.is_empty() {
-            let piece = rest.split_to(size.max(1).min(rest.len()));
-            body = body.data(piece);
-            if !rest.is_empty() {
-                body = body.pause(pause);
-            }
+        let (bytes, size) = (bytes.into(), size.max(1));
+        if bytes.is_empty() {
+            Self::empty()
+        } else {
+            Self::empty().then(Step::Drip { bytes, size, pause })
         }
-        body
     }
 
     /// Adds one frame of data.
@@ -123,6 +124,18 @@ impl http_body::Body for Body {
             return Poll::Ready(match self.steps.pop_front() {
                 None => None,
                 Some(Step::Data(data)) => Some(Ok(Frame::data(data))),
+                Some(Step::Drip {
+                    mut bytes,
+                    size,
+                    pause,
+                }) => {
+                    let piece = bytes.split_to(size.min(bytes.len()));
+                    if !bytes.is_empty() {
+                        self.steps.push_front(Step::Drip { bytes, size, pause });
+                        self.steps.push_front(Step::Pause(pause));
+                    }
+                    Some(Ok(Frame::data(piece)))
+                }
                 Some(Step::Trailers(trailers)) => {
                     self.steps.clear();
                     Some(Ok(Frame::trailers(trailers)))
@@ -149,12 +162,9 @@ impl http_body::Body for Body {
 
     fn size_hint(&self) -> SizeHint {
         let mut size = SizeHint::new();
-        let data = self.steps.iter().map(|step| {
-            if let Step::Data(data) = step {
-                data.len() as u64
-            } else {
-                0
-            }
+        let data = self.steps.iter().map(|step| match step {
+            Step::Data(data) | Step::Drip { bytes: data, .. } => data.len() as u64,
+            _ => 0,
         });
         size.set_lower(data.sum());
         // A known size would become a content-length, which leaves no room for trailers, and which a
@@ -162,7 +172,7 @@ impl http_body::Body for Body {
         if self
             .steps
             .iter()
-            .all(|step| matches!(step, Step::Data(_) | Step::Pause(_)))
+            .all(|step| matches!(step, Step::Data(_) | Step::Drip { .. } | Step::Pause(_)))
         {
             size.set_upper(size.lower());
         }
@@ -200,6 +210,7 @@ impl fmt::Debug for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Data(data) => write!(f, "{} bytes", data.len()),
+            Self::Drip { bytes, .. } => write!(f, "{} bytes in drips", bytes.len()),
             Self::Pause(pause) => write!(f, "pause {pause:?}"),
             Self::Trailers(_) => f.write_str("trailers"),
             Self::Fail(_) => f.write_str("fail"),

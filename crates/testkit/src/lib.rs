@@ -6,14 +6,18 @@ pub mod mock;
 pub mod probe;
 pub mod raw;
 mod reply;
+mod route;
+mod routes;
 mod server;
 mod time;
 mod transport;
+pub mod upstream;
 
 pub use self::{
     body::Body,
     log::Log,
     reply::Reply,
+    route::{Exhausted, Route},
     server::{Serve, Server},
     transport::Transport,
 };

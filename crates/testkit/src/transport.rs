@@ -4,14 +4,17 @@ use std::{
     task::{Context, Poll},
 };
 
+use bytes::{Buf, BytesMut};
 use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf},
     net::TcpStream,
 };
 
 /// The server's end of one connection: a TCP socket or anything else that reads and writes.
 pub struct Transport {
     wire: Wire,
+    /// Bytes that were read to look at them, and are still to be read.
+    ahead: BytesMut,
 }
 
 enum Wire {
@@ -29,6 +32,7 @@ impl Transport {
     pub fn new(io: impl AsyncRead + AsyncWrite + Send + Unpin + 'static) -> Self {
         Self {
             wire: Wire::Other(Box::new(io)),
+            ahead: BytesMut::new(),
         }
     }
 
@@ -37,6 +41,7 @@ impl Transport {
     pub fn tcp(socket: TcpStream) -> Self {
         Self {
             wire: Wire::Tcp(socket),
+            ahead: BytesMut::new(),
         }
     }
 
@@ -49,6 +54,21 @@ impl Transport {
         match self.wire {
             Wire::Tcp(socket) => socket.set_zero_linger(),
             Wire::Other(_) => Ok(()),
+        }
+    }
+
+    /// Says whether `words` come first. Nothing is taken away.
+    pub(crate) async fn begins_with(&mut self, words: &[u8]) -> io::Result<bool> {
+        loop {
+            let len = self.ahead.len().min(words.len());
+            if len == words.len() || self.ahead[..len] != words[..len] {
+                return Ok(self.ahead[..len] == *words);
+            }
+            let mut more = [0; 64];
+            match self.wire().read(&mut more).await? {
+                0 => return Ok(false),
+                read => self.ahead.extend_from_slice(&more[..read]),
+            }
         }
     }
 
@@ -66,7 +86,13 @@ impl AsyncRead for Transport {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        self.wire().poll_read(cx, buf)
+        if self.ahead.is_empty() {
+            return self.wire().poll_read(cx, buf);
+        }
+        let len = self.ahead.len().min(buf.remaining());
+        buf.put_slice(&self.ahead[..len]);
+        self.ahead.advance(len);
+        Poll::Ready(Ok(()))
     }
 }
 

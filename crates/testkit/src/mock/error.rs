@@ -18,22 +18,3 @@ impl fmt::Display for Unmatched {
 }
 
 impl std::error::Error for Unmatched {}
-
-/// The route has given all the outcomes that were scripted for it.
-#[derive(Clone, Debug)]
-pub struct Exhausted {
-    pub(super) route: String,
-    pub(super) calls: usize,
-}
-
-impl fmt::Display for Exhausted {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{} has no outcome scripted for call {}",
-            self.route, self.calls
-        )
-    }
-}
-
-impl std::error::Error for Exhausted {}

@@ -1,6 +1,6 @@
 //! A scripted service without sockets: what RESPX is to httpx.
 //!
-//! [`Mock`] is a `Service<http::Request<B>>` with routes. A [`Route`] says which requests it takes,
+//! [`Mock`] is a `Service<http::Request<B>>` with routes. A [`Route`](crate::Route) says which requests it takes,
 //! what they get in turn and, if the test cares, how many must come; it is also the handle that
 //! counts them. A request that no route takes fails with [`Unmatched`].
 //!
@@ -29,13 +29,6 @@
 mod error;
 mod outcome;
 mod received;
-mod route;
 mod service;
 
-pub use self::{
-    error::{Exhausted, Unmatched},
-    outcome::Outcome,
-    received::Received,
-    route::Route,
-    service::Mock,
-};
+pub use self::{error::Unmatched, outcome::Outcome, received::Received, service::Mock};

@@ -1,6 +1,5 @@
 use std::{
     pin::Pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll},
 };
 
@@ -8,8 +7,8 @@ use http::{Method, Request, Response, request::Parts};
 use http_body_util::{BodyExt, Limited};
 use tower_service::Service;
 
-use super::{Outcome, Received, Route, Unmatched};
-use crate::{Body, BoxError, Log};
+use super::{Outcome, Received, Unmatched};
+use crate::{Body, BoxError, Log, Route, routes::Routes};
 
 /// A scripted `Service<http::Request<B>>` for any body. Clones share routes, counts and log.
 ///
@@ -17,7 +16,7 @@ use crate::{Body, BoxError, Log};
 /// [`MAX_BODY`](Self::MAX_BODY), before the outcome is given.
 #[derive(Clone, Debug)]
 pub struct Mock {
-    routes: Arc<Mutex<Vec<Route>>>,
+    routes: Routes<Outcome>,
     unmatched: Log<Unmatched>,
     log: Log<Received>,
 }
@@ -30,7 +29,7 @@ impl Mock {
     #[must_use]
     pub fn new() -> Self {
         Self {
-            routes: Arc::default(),
+            routes: Routes::new(),
             unmatched: Log::new(),
             log: Log::new(),
         }
@@ -39,23 +38,23 @@ impl Mock {
     /// Adds a route for GET on this path; a `*` at its end stands for anything.
     ///
     /// Of several routes that take a request the one added first gets it.
-    pub fn get(&self, path: &str) -> Route {
+    pub fn get(&self, path: &str) -> Route<Outcome> {
         self.on(Method::GET, path)
     }
 
     /// Adds a route for POST on this path; a `*` at its end stands for anything.
-    pub fn post(&self, path: &str) -> Route {
+    pub fn post(&self, path: &str) -> Route<Outcome> {
         self.on(Method::POST, path)
     }
 
     /// Adds a route for a method on this path; a `*` at its end stands for anything.
-    pub fn on(&self, method: Method, path: &str) -> Route {
-        self.add(Route::new(Some(method), path))
+    pub fn on(&self, method: Method, path: &str) -> Route<Outcome> {
+        self.routes.add(Some(method), path)
     }
 
     /// Adds a route for all methods on this path; a `*` at its end stands for anything.
-    pub fn any(&self, path: &str) -> Route {
-        self.add(Route::new(None, path))
+    pub fn any(&self, path: &str) -> Route<Outcome> {
+        self.routes.add(None, path)
     }
 
     /// Returns the log of all requests, oldest first, matched or not.
@@ -78,34 +77,24 @@ impl Mock {
             .iter()
             .map(ToString::to_string)
             .collect();
-        complaints.extend(self.routes().iter().filter_map(Route::complaint));
+        complaints.extend(self.routes.complaints());
         assert!(
             complaints.is_empty(),
             "the mock is not satisfied: {complaints:#?}"
         );
     }
 
-    fn add(&self, route: Route) -> Route {
-        self.routes().push(route.clone());
-        route
-    }
-
     fn outcome(&self, head: &Parts) -> Result<Outcome, BoxError> {
-        let routes = self.routes().clone();
-        if let Some(route) = routes.iter().find(|route| route.takes(head)) {
+        if let Some(route) = self.routes.find(head) {
             return Ok(route.next()?);
         }
         let request = format!("{} {}", head.method, head.uri.path());
         let unmatched = Unmatched {
             request,
-            routes: routes.iter().map(Route::name).collect(),
+            routes: self.routes.names(),
         };
         self.unmatched.push(unmatched.clone())?;
         Err(unmatched.into())
-    }
-
-    fn routes(&self) -> MutexGuard<'_, Vec<Route>> {
-        self.routes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -33,29 +33,50 @@ impl Code {
     pub const INADEQUATE_SECURITY: Self = Self(0xc);
     /// HTTP/1.1 is wanted instead.
     pub const HTTP_1_1_REQUIRED: Self = Self(0xd);
+
+    /// Finds the code of this name, or of this number.
+    pub(crate) fn find(name: &str) -> Option<Self> {
+        let known = NAMES
+            .iter()
+            .position(|known| known.eq_ignore_ascii_case(name));
+        known
+            .map(|code| Self(code as u32))
+            .or_else(|| Some(Self(name.parse().ok()?)))
+    }
 }
+
+/// The names of the codes, each at its number.
+const NAMES: [&str; 14] = [
+    "NO_ERROR",
+    "PROTOCOL_ERROR",
+    "INTERNAL_ERROR",
+    "FLOW_CONTROL_ERROR",
+    "SETTINGS_TIMEOUT",
+    "STREAM_CLOSED",
+    "FRAME_SIZE_ERROR",
+    "REFUSED_STREAM",
+    "CANCEL",
+    "COMPRESSION_ERROR",
+    "CONNECT_ERROR",
+    "ENHANCE_YOUR_CALM",
+    "INADEQUATE_SECURITY",
+    "HTTP_1_1_REQUIRED",
+];
 
 impl fmt::Debug for Code {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const NAMES: [&str; 14] = [
-            "NO_ERROR",
-            "PROTOCOL_ERROR",
-            "INTERNAL_ERROR",
-            "FLOW_CONTROL_ERROR",
-            "SETTINGS_TIMEOUT",
-            "STREAM_CLOSED",
-            "FRAME_SIZE_ERROR",
-            "REFUSED_STREAM",
-            "CANCEL",
-            "COMPRESSION_ERROR",
-            "CONNECT_ERROR",
-            "ENHANCE_YOUR_CALM",
-            "INADEQUATE_SECURITY",
-            "HTTP_1_1_REQUIRED",
-        ];
         match NAMES.get(self.0 as usize) {
             Some(name) => f.write_str(name),
             None => write!(f, "Code({:#x})", self.0),
         }
     }
 }
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "stream reset with {self:?}")
+    }
+}
+
+/// As the failure of a [`Body`](crate::Body) it is the code with which an upstream resets the stream.
+impl std::error::Error for Code {}

@@ -155,7 +155,7 @@ impl Frame {
     }
 
     /// Writes the frame as it shall stand on the wire.
-    pub(super) fn encode(&self, out: &mut BytesMut) {
+    pub(crate) fn encode(&self, out: &mut BytesMut) {
         match self {
             Self::Data {
                 stream,

@@ -48,6 +48,7 @@ mod setting;
 mod streams;
 mod wire;
 
+pub(crate) use self::wire::PREFACE;
 pub use self::{
     code::Code,
     event::{Entry, Event},

@@ -7,7 +7,7 @@ use super::Frame;
 use crate::Transport;
 
 /// What an HTTP/2 client says first (RFC 9113 §3.4).
-const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+pub(crate) const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// Frames over a transport.
 ///

@@ -7,3 +7,4 @@ mod client;
 mod mock;
 mod probe;
 mod raw;
+mod upstream;

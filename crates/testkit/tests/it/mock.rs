@@ -3,8 +3,8 @@ use std::{io, panic::catch_unwind, time::Duration};
 use http::{Method, Request, StatusCode};
 use http_body_util::BodyExt;
 use outrigger_testkit::{
-    Body, BoxError, Reply,
-    mock::{Exhausted, Mock, Outcome, Unmatched},
+    Body, BoxError, Exhausted, Reply,
+    mock::{Mock, Outcome, Unmatched},
 };
 use tokio::time::{Instant, timeout};
 use tower::ServiceExt;

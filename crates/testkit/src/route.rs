@@ -6,22 +6,21 @@ use std::{
 
 use http::{Method, request::Parts};
 
-use super::{Exhausted, Outcome};
 use crate::Reply;
 
-/// Which requests get what. Clones share one route, so a kept one counts what the mock gives out.
+/// Which requests get what, in a [`Mock`](crate::mock::Mock) or an
+/// upstream. Clones share one route, so a kept one counts.
 ///
 /// All conditions must hold. The outcomes are given in the order they were scripted; a route without
 /// any answers 200, one that has given its last fails with [`Exhausted`].
-#[derive(Clone)]
-pub struct Route {
-    shared: Arc<Mutex<Shared>>,
+pub struct Route<O> {
+    shared: Arc<Mutex<Shared<O>>>,
 }
 
-struct Shared {
+struct Shared<O> {
     name: String,
     conditions: Vec<Condition>,
-    outcomes: VecDeque<(usize, Outcome)>,
+    outcomes: VecDeque<(usize, O)>,
     scripted: bool,
     calls: usize,
     expected: Option<usize>,
@@ -29,8 +28,8 @@ struct Shared {
 
 type Condition = Arc<dyn Fn(&Parts) -> bool + Send + Sync>;
 
-impl Route {
-    pub(super) fn new(method: Option<Method>, path: &str) -> Self {
+impl<O> Route<O> {
+    pub(crate) fn new(method: Option<Method>, path: &str) -> Self {
         let name = format!("{} {path}", method.as_ref().map_or("ANY", Method::as_str));
         let shared = Shared {
             name,
@@ -70,7 +69,7 @@ impl Route {
     }
 
     /// Gives the next `calls` requests this outcome.
-    pub fn times(self, calls: usize, outcome: impl Into<Outcome>) -> Self {
+    pub fn times(self, calls: usize, outcome: impl Into<O>) -> Self {
         let mut shared = self.lock();
         shared.scripted = true;
         shared.outcomes.push_back((calls, outcome.into()));
@@ -79,11 +78,11 @@ impl Route {
     }
 
     /// Gives all further requests this outcome.
-    pub fn always(self, outcome: impl Into<Outcome>) -> Self {
+    pub fn always(self, outcome: impl Into<O>) -> Self {
         self.times(usize::MAX, outcome)
     }
 
-    /// Lets [`Mock::assert_satisfied`](super::Mock::assert_satisfied) fail unless it was called exactly
+    /// Lets `assert_satisfied` fail unless it was called exactly
     /// `calls` times.
     pub fn expect(self, calls: usize) -> Self {
         self.lock().expected = Some(calls);
@@ -96,17 +95,35 @@ impl Route {
         self.lock().calls
     }
 
-    pub(super) fn name(&self) -> String {
+    pub(crate) fn name(&self) -> String {
         self.lock().name.clone()
     }
 
-    pub(super) fn takes(&self, head: &Parts) -> bool {
+    pub(crate) fn takes(&self, head: &Parts) -> bool {
         // A condition is the test's code, which does not run under the lock.
         let conditions = self.lock().conditions.clone();
         conditions.iter().all(|condition| condition(head))
     }
 
-    pub(super) fn next(&self) -> Result<Outcome, Exhausted> {
+    /// Says what it expected and did not get.
+    pub(crate) fn complaint(&self) -> Option<String> {
+        let shared = self.lock();
+        let expected = shared
+            .expected
+            .filter(|expected| *expected != shared.calls)?;
+        Some(format!(
+            "{} was called {} times, not {expected}",
+            shared.name, shared.calls
+        ))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Shared<O>> {
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<O: Clone + From<Reply>> Route<O> {
+    pub(crate) fn next(&self) -> Result<O, Exhausted> {
         let mut shared = self.lock();
         shared.calls += 1;
         if !shared.scripted {
@@ -123,25 +140,17 @@ impl Route {
         *left -= usize::from(*left != usize::MAX);
         Ok(outcome.clone())
     }
+}
 
-    /// Says what it expected and did not get.
-    pub(super) fn complaint(&self) -> Option<String> {
-        let shared = self.lock();
-        let expected = shared
-            .expected
-            .filter(|expected| *expected != shared.calls)?;
-        Some(format!(
-            "{} was called {} times, not {expected}",
-            shared.name, shared.calls
-        ))
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Shared> {
-        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
+impl<O> Clone for Route<O> {
+    fn clone(&self) -> Self {
+        Self {
+            shared: Arc::clone(&self.shared),
+        }
     }
 }
 
-impl fmt::Debug for Route {
+impl<O> fmt::Debug for Route<O> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let shared = self.lock();
         f.debug_struct("Route")
@@ -150,3 +159,22 @@ impl fmt::Debug for Route {
             .finish_non_exhaustive()
     }
 }
+
+/// The route has given all the outcomes that were scripted for it.
+#[derive(Clone, Debug)]
+pub struct Exhausted {
+    route: String,
+    calls: usize,
+}
+
+impl fmt::Display for Exhausted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} has no outcome scripted for call {}",
+            self.route, self.calls
+        )
+    }
+}
+
+impl std::error::Error for Exhausted {}
