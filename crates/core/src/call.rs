@@ -27,6 +27,7 @@
 //! ```
 
 use std::cell::Cell;
+use std::marker::PhantomData;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -41,7 +42,8 @@ thread_local! {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Call {
     deadline: Option<Deadline>,
-    patience: Duration,
+    /// When the deadline was set.
+    since: Option<Instant>,
     dispatch: Dispatch,
     timer: Option<Instant>,
     attempt: u32,
@@ -70,7 +72,7 @@ impl Call {
     pub fn shorten(&mut self, deadline: Deadline, now: Instant) {
         if self.deadline.is_none_or(|present| deadline < present) {
             self.deadline = Some(deadline);
-            self.patience = deadline.remaining(now);
+            self.since = Some(now);
         }
     }
 
@@ -122,7 +124,10 @@ impl Call {
 
     /// How long the call was allowed to take when its deadline was set; zero without a deadline.
     pub fn patience(&self) -> Duration {
-        self.patience
+        match (self.deadline, self.since) {
+            (Some(deadline), Some(since)) => deadline.remaining(since),
+            _ => Duration::ZERO,
+        }
     }
 
     /// Whether this call may have sent anything, in this attempt or in one before. Where it is
@@ -163,6 +168,7 @@ impl Call {
     }
 
     /// What an attempt may have sent outlives its report.
+    #[inline]
     fn forget_dispatch(&mut self) {
         self.sent = self.may_have_sent();
         self.launched = false;
@@ -190,68 +196,120 @@ pub fn update(change: impl FnOnce(&mut Call)) {
 /// Only the outermost scope of a stack holds the Call; the others are empty and [`run`](Self::run)
 /// costs them a branch.
 #[derive(Debug)]
-pub struct Scope(Option<Call>);
+pub struct Scope {
+    outermost: bool,
+    /// The Call between runs, once there was one. During a run within another Call, that one.
+    kept: Option<Call>,
+}
 
 impl Scope {
     /// Joins the Call that is current, or begins one when there is none.
     #[inline]
     pub fn join() -> Self {
-        Self(match CURRENT.get() {
-            None => Some(Call::default()),
-            Some(_) => None,
-        })
+        Self {
+            outermost: CURRENT.get().is_none(),
+            kept: None,
+        }
     }
 
     /// Begins a Call of its own, whatever is current; of that one it takes the deadline and nothing
     /// else. For a client that may be used inside another client's layers.
     pub fn begin() -> Self {
         let outer = CURRENT.get().unwrap_or_default();
-        Self(Some(Call {
-            deadline: outer.deadline,
-            patience: outer.patience,
-            ..Call::default()
-        }))
+        Self {
+            outermost: true,
+            kept: Some(Call {
+                deadline: outer.deadline,
+                since: outer.since,
+                ..Call::default()
+            }),
+        }
     }
 
     /// Runs `f` with this scope's Call as the current one, and takes the Call back when `f` returns
     /// or panics.
     #[inline]
     pub fn run<R>(&mut self, f: impl FnOnce() -> R) -> R {
-        let Some(call) = self.0 else { return f() };
-        let outer = CURRENT.replace(Some(call));
-        let _entered = Entered {
-            outer,
-            call: &mut self.0,
-        };
+        let _entered = self.enter();
         f()
+    }
+
+    /// Makes this scope's Call the current one for as long as the guard lives: [`run`](Self::run)
+    /// without a closure, for the paths that every call takes.
+    #[inline]
+    pub fn enter(&mut self) -> Entered<'_> {
+        if !self.outermost {
+            return Entered::nothing();
+        }
+        // A new Call is written from constants, not copied: every call comes by here.
+        match self.kept {
+            None => Entered::with(&mut self.kept, Some(Call::default())),
+            kept => Entered::with(&mut self.kept, kept),
+        }
     }
 
     /// The Call of this scope, between runs.
     #[inline]
     pub fn call(&self) -> Option<Call> {
-        self.0.or_else(current)
+        if self.outermost {
+            Some(self.kept.unwrap_or_default())
+        } else {
+            current()
+        }
     }
 }
 
 /// Runs `f` with no Call current: what it calls belongs to another logical call.
 pub fn hidden<R>(f: impl FnOnce() -> R) -> R {
-    let _entered = Entered {
-        outer: CURRENT.take(),
-        call: &mut None,
-    };
+    let mut outer = None;
+    let _entered = Entered::with(&mut outer, None);
     f()
 }
 
-/// While it lives, another Call than `outer` is current; dropped, it takes that one into `call`.
-struct Entered<'a> {
-    outer: Option<Call>,
-    call: &'a mut Option<Call>,
+/// While it lives, a [`Scope`]'s Call is current; dropped, it takes that Call back and restores the
+/// one before. Not `Send`, so that none is held across an `await`.
+#[derive(Debug)]
+#[must_use = "the Call is current only while this lives"]
+pub struct Entered<'a> {
+    kept: Option<&'a mut Option<Call>>,
+    nested: bool,
+    not_send: PhantomData<*const ()>,
+}
+
+impl<'a> Entered<'a> {
+    #[inline]
+    fn nothing() -> Self {
+        Self {
+            kept: None,
+            nested: false,
+            not_send: PhantomData,
+        }
+    }
+
+    /// Makes `call` current; where another one is, keeps that in the meantime.
+    #[inline]
+    fn with(kept: &'a mut Option<Call>, call: Option<Call>) -> Self {
+        let nested = CURRENT.get().is_some();
+        if nested {
+            *kept = CURRENT.get();
+        }
+        CURRENT.set(call);
+        Self {
+            kept: Some(kept),
+            nested,
+            not_send: PhantomData,
+        }
+    }
 }
 
 impl Drop for Entered<'_> {
     #[inline]
     fn drop(&mut self) {
-        *self.call = CURRENT.replace(self.outer);
+        match self.kept.take() {
+            None => {}
+            Some(kept) if self.nested => *kept = CURRENT.replace(*kept),
+            Some(kept) => *kept = CURRENT.take(),
+        }
     }
 }
 
