@@ -1,6 +1,7 @@
 //! Deadlines for calls and timeouts for attempts and bodies, as tower layers.
 
 mod deadline;
+mod limit;
 mod patience;
 mod progress;
 mod request_body;

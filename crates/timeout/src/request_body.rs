@@ -80,6 +80,7 @@ impl<B: Default> Default for RequestBody<B> {
 struct Report(Option<Arc<Progress>>);
 
 impl Report {
+    #[inline]
     fn over(&mut self) {
         if let Some(progress) = self.0.take() {
             progress.state(Turn::Over(Instant::now()));
@@ -88,6 +89,7 @@ impl Report {
 }
 
 impl Drop for Report {
+    #[inline]
     fn drop(&mut self) {
         self.over();
     }

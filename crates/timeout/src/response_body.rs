@@ -1,13 +1,12 @@
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 
 use http_body::{Body, Frame, SizeHint};
-use outrigger_core::{BoxError, Deadline, Elapsed, Phase};
+use outrigger_core::{BoxError, Elapsed, Phase};
 use pin_project_lite::pin_project;
 use tokio::time::Instant;
 
-use crate::patience::after;
+use crate::limit::Limit;
 use crate::timer::Timer;
 
 pin_project! {
@@ -21,7 +20,7 @@ pin_project! {
         #[pin]
         body: B,
         total: Option<Elapsing>,
-        idle: Duration,
+        idle: Limit,
         idle_end: Option<Instant>,
         timer: Timer,
         elapsed: bool,
@@ -34,11 +33,11 @@ pub(crate) type Elapsing = (Instant, Elapsed);
 impl<B> ResponseBody<B> {
     /// A body without a clock.
     pub(crate) fn unwatched(body: B) -> Self {
-        Self::idle(body, Duration::MAX)
+        Self::idle(body, Limit::NONE)
     }
 
     /// A body that fails after a pause longer than `idle`.
-    pub(crate) fn idle(body: B, idle: Duration) -> Self {
+    pub(crate) fn idle(body: B, idle: Limit) -> Self {
         Self {
             body,
             total: None,
@@ -49,10 +48,10 @@ impl<B> ResponseBody<B> {
         }
     }
 
-    /// A body that must end by the call's deadline; `timer` is the one that watched the head.
-    pub(crate) fn within(body: B, deadline: Deadline, limit: Duration, timer: Timer) -> Self {
+    /// A body that must end in time; `timer` is the one that watched the head.
+    pub(crate) fn until(body: B, total: Elapsing, timer: Timer) -> Self {
         Self {
-            total: Some((deadline.instant(), Elapsed::new(Phase::Total, limit))),
+            total: Some(total),
             timer,
             ..Self::unwatched(body)
         }
@@ -79,12 +78,12 @@ where
             *this.idle_end = None;
             return Poll::Ready(frame.map(|frame| frame.map_err(Into::into)));
         }
-        if this.idle_end.is_none() && *this.idle != Duration::MAX {
-            *this.idle_end = after(Instant::now(), *this.idle);
+        if this.idle_end.is_none() && !this.idle.is_none() {
+            *this.idle_end = this.idle.after(Instant::now());
         }
         let pause = this
             .idle_end
-            .map(|end| (end, Elapsed::new(Phase::BodyIdle, *this.idle)));
+            .map(|end| (end, Elapsed::new(Phase::BodyIdle, this.idle.duration())));
         let first = [*this.total, pause]
             .into_iter()
             .flatten()

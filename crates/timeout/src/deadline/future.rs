@@ -2,16 +2,16 @@ use std::fmt;
 use std::future::Future;
 use std::mem;
 use std::pin::Pin;
-use std::task::{Context, Poll, Waker, ready};
-use std::time::Duration;
+use std::task::{Context, Poll, ready};
 
 use http::{Request, Response};
+use outrigger_core::BoxError;
 use outrigger_core::call::{self, Dispatch, Scope};
-use outrigger_core::{BoxError, Deadline, Elapsed, Phase};
 use pin_project_lite::pin_project;
 use tokio::time::Instant;
 use tower_service::Service;
 
+use super::total::Total;
 use crate::ResponseBody;
 use crate::timer::Timer;
 
@@ -37,62 +37,33 @@ pin_project! {
     }
 }
 
-/// A deadline, and how long before it the call began.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Patience {
-    deadline: Deadline,
-    limit: Duration,
-}
-
-impl Patience {
-    pub(super) fn new(deadline: Deadline, now: Instant) -> Self {
-        Self {
-            deadline,
-            limit: deadline.remaining(now),
-        }
-    }
-
-    pub(super) fn has_passed(&self, now: Instant) -> bool {
-        self.deadline.has_passed(now)
-    }
-
-    /// The error that is due at the deadline. While the request is `held` in front of the transport
-    /// nothing of it was sent, and unless an earlier attempt was, nothing of the call.
-    pub(super) fn elapsed(&self, held: bool) -> BoxError {
-        let elapsed = Elapsed::new(Phase::Total, self.limit);
-        let may_have_sent = call::current().is_some_and(|call| call.may_have_sent());
-        if held && !may_have_sent {
-            return elapsed.unsent().into();
-        }
-        elapsed.into()
-    }
-}
-
 /// What a call is watched with; a layer that is switched off has none.
 #[derive(Debug)]
-struct Watch {
-    patience: Option<Patience>,
+pub(super) struct Watch {
+    pub(super) total: Total,
+    pub(super) scope: Scope,
     body: bool,
-    scope: Scope,
     timer: Timer,
 }
 
+impl Watch {
+    #[inline]
+    pub(super) fn new(now: Instant, body: bool) -> Self {
+        Self {
+            total: Total::new(now, None),
+            scope: Scope::join(),
+            body,
+            timer: Timer::default(),
+        }
+    }
+}
+
 impl<S, F, B> DeadlineFuture<S, F, B> {
-    pub(super) fn new(
-        state: State<S, F, B>,
-        patience: Option<Patience>,
-        body: bool,
-        scope: Scope,
-    ) -> Self {
-        let timer = Timer::default();
+    #[inline]
+    pub(super) fn new(state: State<S, F, B>, watch: Watch) -> Self {
         Self {
             state,
-            watch: Some(Watch {
-                patience,
-                body,
-                scope,
-                timer,
-            }),
+            watch: Some(watch),
         }
     }
 
@@ -100,30 +71,6 @@ impl<S, F, B> DeadlineFuture<S, F, B> {
         Self {
             state: State::Called { future },
             watch: None,
-        }
-    }
-}
-
-impl<S, B> State<S, S::Future, B>
-where
-    S: Service<Request<B>> + Clone,
-    S::Error: Into<BoxError>,
-{
-    /// Calls `inner` at once when it is ready. When it is not, takes the instance that was polled
-    /// along and leaves a fresh clone: a readiness that was begun is never left behind.
-    pub(super) fn admit(inner: &mut S, request: Request<B>) -> Self {
-        match inner.poll_ready(&mut Context::from_waker(Waker::noop())) {
-            Poll::Ready(Ok(())) => Self::Called {
-                future: inner.call(request),
-            },
-            Poll::Ready(Err(error)) => Self::failed(error.into()),
-            Poll::Pending => {
-                let fresh = inner.clone();
-                Self::Waiting {
-                    service: mem::replace(inner, fresh),
-                    request: Some(request),
-                }
-            }
         }
     }
 }
@@ -138,33 +85,30 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
         let Some(Watch {
-            patience,
-            body,
+            total,
             scope,
+            body,
             timer,
         }) = this.watch
         else {
             let response = ready!(this.state.poll_off(cx))?;
             return Poll::Ready(Ok(response.map(ResponseBody::unwatched)));
         };
-        let result = scope.run(|| {
-            call::update(|call| call.set_timer(None));
-            match this.state.as_mut().poll(*patience, cx) {
-                Poll::Ready(result) => Poll::Ready(result),
-                Poll::Pending => {
-                    let error = ready!(this.state.as_mut().poll_deadline(*patience, timer, cx));
-                    // What has taken too long is cancelled now, and not when this future is dropped.
-                    this.state.set(State::Failed { error: None });
-                    Poll::Ready(Err(error))
-                }
+        let _entered = scope.enter();
+        call::update(|call| call.set_timer(None));
+        let response = match this.state.as_mut().poll(total, cx) {
+            Poll::Ready(result) => result?,
+            Poll::Pending => {
+                let error = ready!(this.state.as_mut().poll_total(total, timer, cx));
+                // What has taken too long is cancelled now, and not when this future is dropped.
+                this.state.set(State::Failed { error: None });
+                return Poll::Ready(Err(error));
             }
-        });
-        let response = ready!(result)?;
-        Poll::Ready(Ok(response.map(|inner| match *patience {
-            Some(Patience { deadline, limit }) if *body => {
-                ResponseBody::within(inner, deadline, limit, mem::take(timer))
-            }
-            _ => ResponseBody::unwatched(inner),
+        };
+        let end = if *body { total.end() } else { None };
+        Poll::Ready(Ok(response.map(|body| match end {
+            Some(end) => ResponseBody::until(body, (end, total.elapsed()), mem::take(timer)),
+            None => ResponseBody::unwatched(body),
         })))
     }
 }
@@ -183,7 +127,7 @@ where
 
     fn poll(
         mut self: Pin<&mut Self>,
-        patience: Option<Patience>,
+        total: &Total,
         cx: &mut Context<'_>,
     ) -> Poll<Result<S::Response, BoxError>> {
         loop {
@@ -196,8 +140,9 @@ where
                 }
                 StateProj::Waiting { service, request } => {
                     ready!(service.poll_ready(cx)).map_err(Into::into)?;
-                    if let Some(late) = patience.filter(|end| end.has_passed(Instant::now())) {
-                        return Poll::Ready(Err(late.elapsed(true)));
+                    if total.has_passed(Instant::now()) {
+                        let call = call::current().unwrap_or_default();
+                        return Poll::Ready(Err(total.elapsed_before_dispatch(&call).into()));
                     }
                     match request.take() {
                         Some(request) => service.call(request),
@@ -211,30 +156,46 @@ where
 }
 
 impl<S, F, B> State<S, F, B> {
+    #[cold]
     pub(super) fn failed(error: BoxError) -> Self {
         Self::Failed { error: Some(error) }
     }
 
+    /// Takes the instance that was polled along and leaves a fresh clone: a readiness that was begun
+    /// is never left behind.
+    #[cold]
+    pub(super) fn wait(inner: &mut S, request: Request<B>) -> Self
+    where
+        S: Clone,
+    {
+        let fresh = inner.clone();
+        Self::Waiting {
+            service: mem::replace(inner, fresh),
+            request: Some(request),
+        }
+    }
+
     /// Waits for the deadline, unless a layer below has said that it wakes this task no later.
-    fn poll_deadline(
+    fn poll_total(
         self: Pin<&mut Self>,
-        patience: Option<Patience>,
+        total: &Total,
         timer: &mut Timer,
         cx: &mut Context<'_>,
     ) -> Poll<BoxError> {
-        let Some(patience) = patience else {
+        let Some(end) = total.end() else {
             return Poll::Pending;
         };
-        let (end, call) = (
-            patience.deadline.instant(),
-            call::current().unwrap_or_default(),
-        );
+        let call = call::current().unwrap_or_default();
         if call.timer().is_some_and(|at| at <= end) {
             return Poll::Pending;
         }
         ready!(timer.poll(end, cx));
         let called = matches!(*self, Self::Called { .. });
-        Poll::Ready(patience.elapsed(!called || call.dispatch() == Dispatch::Waiting))
+        Poll::Ready(if called && call.dispatch() != Dispatch::Waiting {
+            total.elapsed().into()
+        } else {
+            total.elapsed_before_dispatch(&call).into()
+        })
     }
 }
 

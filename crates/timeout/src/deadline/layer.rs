@@ -4,6 +4,7 @@ use http::HeaderName;
 use tower_layer::Layer;
 
 use crate::DeadlineService;
+use crate::limit::Limit;
 
 /// Bounds a whole logical call: waiting, attempts and the pauses between them up to the response head
 /// and, by option, the response body on the same clock.
@@ -25,7 +26,7 @@ use crate::DeadlineService;
 /// [`Timeouts::total`]: crate::Timeouts::total
 #[derive(Clone, Debug)]
 pub struct DeadlineLayer {
-    pub(super) total: Duration,
+    pub(super) total: Limit,
     pub(super) body: bool,
     pub(super) header: Option<HeaderName>,
     pub(super) enabled: bool,
@@ -39,7 +40,7 @@ impl DeadlineLayer {
     /// [`Duration::MAX`] adds no limit to what the caller asks for.
     pub const fn new(total: Duration) -> Self {
         Self {
-            total,
+            total: Limit::new(total),
             body: false,
             header: None,
             enabled: true,

@@ -1,6 +1,7 @@
 mod future;
 mod layer;
 mod service;
+mod total;
 
 pub use self::future::DeadlineFuture;
 pub use self::layer::DeadlineLayer;

@@ -1,12 +1,14 @@
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 use http::{Request, Response};
-use outrigger_core::{BoxError, call::Scope};
+use outrigger_core::{BoxError, call};
 use tokio::time::Instant;
 use tower_service::Service;
 
-use super::future::{Patience, State};
+use super::future::{State, Watch};
+use super::total::Total;
 use super::{DeadlineFuture, DeadlineLayer};
+use crate::limit::Limit;
 use crate::{ResponseBody, Timeouts, patience};
 
 /// The service of [`DeadlineLayer`].
@@ -45,19 +47,41 @@ where
             return DeadlineFuture::off(self.inner.call(request));
         }
         let now = Instant::now();
-        let mut scope = Scope::join();
-        let (state, patience) = scope.run(|| {
-            let overrides = request.extensions().get::<Timeouts>();
-            let total = overrides.and_then(|timeouts| timeouts.total);
-            let total = total.unwrap_or(self.layer.total);
-            let deadline = patience::settle(&request, self.layer.header.as_ref(), total, now);
-            let patience = deadline.map(|deadline| Patience::new(deadline, now));
-            let state = match patience.filter(|patience| patience.has_passed(now)) {
-                Some(late) => State::failed(late.elapsed(true)),
-                None => State::admit(&mut self.inner, request),
-            };
-            (state, patience)
-        });
-        DeadlineFuture::new(state, patience, self.layer.body, scope)
+        let mut watch = Watch::new(now, self.layer.body);
+        let entered = watch.scope.enter();
+        let total = match request.extensions().get() {
+            Some(&Timeouts {
+                total: Some(own), ..
+            }) => Limit::new(own),
+            _ => self.layer.total,
+        };
+        let header = self.layer.header.as_ref();
+        let deadline = patience::deadline(&request, header, total, now);
+        watch.total = Total::new(now, deadline);
+        if let Some(deadline) = deadline {
+            call::update(|call| call.shorten(deadline, now));
+        }
+
+        // Asked before the inner service is: that must not be left ready and uncalled.
+        if watch.total.has_passed(now) {
+            let call = call::current().unwrap_or_default();
+            let late = watch.total.elapsed_before_dispatch(&call);
+            drop(entered);
+            return DeadlineFuture::new(State::failed(late.into()), watch);
+        }
+        let state = match self
+            .inner
+            .poll_ready(&mut Context::from_waker(Waker::noop()))
+        {
+            Poll::Ready(Ok(())) => {
+                let future = self.inner.call(request);
+                drop(entered);
+                return DeadlineFuture::new(State::Called { future }, watch);
+            }
+            Poll::Ready(Err(error)) => State::failed(error.into()),
+            Poll::Pending => State::wait(&mut self.inner, request),
+        };
+        drop(entered);
+        DeadlineFuture::new(state, watch)
     }
 }

@@ -5,7 +5,8 @@ use outrigger_core::{BoxError, Deadline, Elapsed, Phase};
 use tokio::time::Instant;
 
 use super::limits::Limits;
-use crate::patience::after;
+use crate::Timeouts;
+use crate::limit::Limit;
 use crate::progress::Turn;
 
 /// The clocks of one attempt. It is told the time, and says when to look again.
@@ -14,7 +15,6 @@ pub(super) struct Attempt {
     limits: Limits,
     deadline: Option<Deadline>,
     called: Instant,
-    looked: Instant,
 }
 
 /// What is due at an instant.
@@ -33,65 +33,67 @@ pub(super) enum Due {
 }
 
 /// The timer's grain: looking more often than that gains nothing.
-const GRAIN: Duration = Duration::from_millis(1);
+const GRAIN: Limit = Limit::new(Duration::from_millis(1));
 
 impl Attempt {
-    pub(super) const fn new(limits: Limits, deadline: Option<Deadline>, now: Instant) -> Self {
+    pub(super) const fn new(limits: Limits, now: Instant) -> Self {
         Self {
             limits,
-            deadline,
+            deadline: None,
             called: now,
-            looked: now,
         }
+    }
+
+    /// When it began.
+    pub(super) const fn begun(&self) -> Instant {
+        self.called
+    }
+
+    /// Takes the limits that the caller set for this call.
+    pub(super) fn override_by(&mut self, timeouts: &Timeouts) {
+        self.limits = self.limits.overridden(timeouts);
+    }
+
+    /// No attempt outlives the deadline.
+    pub(super) fn bound(&mut self, deadline: Option<Deadline>) {
+        self.deadline = deadline;
     }
 
     /// The inner service is called now.
     pub(super) fn begin(&mut self, now: Instant) {
         self.called = now;
-        self.looked = now;
-    }
-
-    /// The request body was looked at now.
-    pub(super) fn look(&mut self, now: Instant) {
-        self.looked = now;
     }
 
     /// The longest pause within the response body.
-    pub(super) const fn body_idle(&self) -> Duration {
+    pub(super) const fn body_idle(&self) -> Limit {
         self.limits.body_idle
     }
 
     /// Whether it matters how far the request body has got.
     pub(super) fn watches_upload(&self) -> bool {
-        self.limits.attempt != Duration::MAX || self.limits.write_idle != Duration::MAX
-    }
-
-    /// Whose turn it is with a body that nobody watches: over since the call.
-    pub(super) const fn without_upload(&self) -> Turn {
-        Turn::Over(self.called)
+        !self.limits.attempt.min(self.limits.write_idle).is_none()
     }
 
     /// Whether too little is left of the deadline to begin.
     pub(super) fn is_too_late(&self, now: Instant) -> bool {
         self.deadline.is_some_and(|deadline| {
             let left = deadline.remaining(now);
-            left.is_zero() || left < self.limits.shortest
+            left.is_zero() || Limit::new(left) < self.limits.shortest
         })
     }
 
     /// What is left for an attempt that begins now, for the server to know. `None` where nothing
     /// bounds it.
     pub(super) fn left(&self, now: Instant) -> Option<Duration> {
-        let deadline = self.deadline.map(|deadline| deadline.remaining(now));
-        let limit = (self.limits.attempt != Duration::MAX).then_some(self.limits.attempt);
-        [deadline, limit].into_iter().flatten().min()
+        let end = self.limits.attempt.after(now).map(Deadline::at);
+        Deadline::earliest(end, self.deadline).map(|end| end.remaining(now))
     }
 
     /// The next instant at which anything is due, whatever happens until then.
     ///
-    /// `Turn::Caller` and `Turn::Transport` may become `Turn::Over` at any moment after `looked`,
-    /// without a wake-up: a limit that began then ends no earlier than one that begins at `looked`.
-    pub(super) fn alarm(&self, dispatch: Dispatch, upload: Turn) -> Option<Alarm> {
+    /// The body's turn may change at any moment after `looked`, without a wake-up: but a limit that
+    /// began to count then ends no earlier than one that counts from `looked`.
+    pub(super) fn alarm(&self, dispatch: Dispatch, upload: Turn, looked: Instant) -> Option<Alarm> {
         let Limits {
             attempt,
             write_idle,
@@ -102,8 +104,8 @@ impl Attempt {
             Dispatch::Sent(at) => at,
             _ => self.called,
         };
-        let look = |pause: Duration| Alarm::at(self.looked, pause.max(GRAIN), Due::Look);
-        let end = |since: Instant, limit: Duration, phase: Phase| {
+        let look = |pause: Limit| Alarm::at(looked, pause.max(GRAIN), Due::Look);
+        let end = |since: Instant, limit: Limit, phase: Phase| {
             Alarm::at(since.max(start), limit, Due::End(phase))
         };
         let alarms = match upload {
@@ -121,10 +123,10 @@ impl Attempt {
     /// The error that is due when `phase` has taken too long.
     pub(super) fn elapsed(&self, phase: Phase, call: &Call) -> Elapsed {
         match phase {
-            Phase::Attempt => Elapsed::new(phase, self.limits.attempt),
-            Phase::WriteIdle => Elapsed::new(phase, self.limits.write_idle),
-            _ if call.may_have_sent() => Elapsed::new(phase, call.patience()),
-            _ => Elapsed::new(phase, call.patience()).unsent(),
+            Phase::Attempt => Elapsed::new(phase, self.limits.attempt.duration()),
+            Phase::WriteIdle => Elapsed::new(phase, self.limits.write_idle.duration()),
+            _ if call.may_have_sent() => Elapsed::new(phase, self.patience(call)),
+            _ => Elapsed::new(phase, self.patience(call)).unsent(),
         }
     }
 
@@ -132,6 +134,14 @@ impl Attempt {
     pub(super) fn too_late(&self) -> BoxError {
         let call = call::current().unwrap_or_default();
         self.elapsed(Phase::Total, &call).into()
+    }
+
+    /// How long the whole call may take, as far as that is known here.
+    fn patience(&self, call: &Call) -> Duration {
+        match self.deadline {
+            Some(deadline) if call.deadline() != Some(deadline) => deadline.remaining(self.called),
+            _ => call.patience(),
+        }
     }
 
     fn deadline_alarm(&self) -> Option<Alarm> {
@@ -143,7 +153,7 @@ impl Attempt {
 }
 
 impl Alarm {
-    fn at(since: Instant, limit: Duration, due: Due) -> Option<Self> {
-        after(since, limit).map(|at| Self { at, due })
+    fn at(since: Instant, limit: Limit, due: Due) -> Option<Self> {
+        limit.after(since).map(|at| Self { at, due })
     }
 }

@@ -2,8 +2,7 @@ use std::fmt;
 use std::future::Future;
 use std::mem;
 use std::pin::Pin;
-use std::sync::Arc;
-use std::task::{Context, Poll, Waker, ready};
+use std::task::{Context, Poll, ready};
 
 use http::{HeaderName, Request, Response};
 use http_body::Body;
@@ -14,9 +13,9 @@ use tokio::time::Instant;
 use tower_service::Service;
 
 use super::attempt::{Attempt, Due};
-use crate::progress::Progress;
+use super::upload::Upload;
 use crate::timer::Timer;
-use crate::{RequestBody, ResponseBody, patience};
+use crate::{RequestBody, ResponseBody};
 
 pin_project! {
     /// The response future of [`TimeoutService`](crate::TimeoutService).
@@ -36,28 +35,35 @@ pin_project! {
         // Too little was left of the deadline, or the inner service failed to become ready.
         Failed { error: Option<BoxError> },
         // The inner service has the request.
-        Called { #[pin] future: F, upload: Option<Arc<Progress>> },
+        Called { #[pin] future: F, upload: Option<Upload> },
     }
 }
 
 /// What an attempt is watched with; a layer that is switched off has none.
 #[derive(Debug)]
-struct Watch {
-    attempt: Attempt,
-    scope: Scope,
+pub(super) struct Watch {
+    pub(super) attempt: Attempt,
+    pub(super) scope: Scope,
     timer: Timer,
 }
 
+impl Watch {
+    #[inline]
+    pub(super) fn new(attempt: Attempt) -> Self {
+        Self {
+            attempt,
+            scope: Scope::join(),
+            timer: Timer::default(),
+        }
+    }
+}
+
 impl<S, F, B> TimeoutFuture<S, F, B> {
-    pub(super) fn new(state: State<S, F, B>, attempt: Attempt, scope: Scope) -> Self {
-        let timer = Timer::default();
+    #[inline]
+    pub(super) fn new(state: State<S, F, B>, watch: Watch) -> Self {
         Self {
             state,
-            watch: Some(Watch {
-                attempt,
-                scope,
-                timer,
-            }),
+            watch: Some(watch),
         }
     }
 
@@ -78,61 +84,6 @@ where
     S::Error: Into<BoxError>,
     B: Body,
 {
-    /// Calls `inner` at once when it is ready. When it is not, takes the instance that was polled
-    /// along and leaves a fresh clone: a readiness that was begun is never left behind.
-    pub(super) fn admit(
-        inner: &mut S,
-        request: Request<B>,
-        attempt: &Attempt,
-        header: Option<&HeaderName>,
-        now: Instant,
-    ) -> Self
-    where
-        S: Clone,
-    {
-        // Before the inner service is asked: it must not be left ready and uncalled.
-        if attempt.is_too_late(now) {
-            return Self::failed(attempt.too_late());
-        }
-        match inner.poll_ready(&mut Context::from_waker(Waker::noop())) {
-            Poll::Ready(Ok(())) => Self::send(inner, request, attempt, header, now),
-            Poll::Ready(Err(error)) => Self::failed(error.into()),
-            Poll::Pending => {
-                let fresh = inner.clone();
-                Self::Waiting {
-                    service: mem::replace(inner, fresh),
-                    request: Some(request),
-                    header: header.cloned(),
-                }
-            }
-        }
-    }
-
-    /// Tells the server what is left and calls the inner service.
-    fn send(
-        inner: &mut S,
-        mut request: Request<B>,
-        attempt: &Attempt,
-        header: Option<&HeaderName>,
-        now: Instant,
-    ) -> Self {
-        if let Some(left) = attempt.left(now) {
-            patience::tell(&mut request, header, left);
-        }
-        call::update(Call::launch);
-        let watched = attempt.watches_upload() && !request.body().is_end_stream();
-        let upload = watched.then(|| Arc::new(Progress::new(now)));
-        let request = request.map(|body| RequestBody::new(body, upload.clone()));
-        Self::Called {
-            future: inner.call(request),
-            upload,
-        }
-    }
-
-    fn failed(error: BoxError) -> Self {
-        Self::Failed { error: Some(error) }
-    }
-
     fn poll_off(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<S::Response, BoxError>> {
         match self.project() {
             StateProj::Called { future, .. } => future.poll(cx).map_err(Into::into),
@@ -164,11 +115,13 @@ where
                     if attempt.is_too_late(now) {
                         return Poll::Ready(Err(attempt.too_late()));
                     }
-                    let Some(request) = request.take() else {
+                    let Some(mut request) = request.take() else {
                         return Poll::Pending;
                     };
                     attempt.begin(now);
-                    Self::send(service, request, attempt, header.as_ref(), now)
+                    let upload = Upload::launch(&mut request, attempt, header.as_ref());
+                    let future = service.call(request.map(|body| Upload::wrap(&upload, body)));
+                    Self::Called { future, upload }
                 }
             };
             self.set(called);
@@ -195,49 +148,69 @@ where
             let response = ready!(this.state.poll_off(cx))?;
             return Poll::Ready(Ok(response.map(ResponseBody::unwatched)));
         };
-        let result = scope.run(|| match this.state.as_mut().poll(attempt, cx) {
-            Poll::Ready(result) => Poll::Ready(result),
+        let _entered = scope.enter();
+        let response = match this.state.as_mut().poll(attempt, cx) {
+            Poll::Ready(result) => result?,
             Poll::Pending => {
                 let error = ready!(this.state.as_mut().poll_clocks(attempt, timer, cx));
                 // What has taken too long is cancelled now, and not when this future is dropped.
                 this.state.set(State::Failed { error: None });
-                Poll::Ready(Err(error))
+                return Poll::Ready(Err(error));
             }
-        });
-        let response = ready!(result)?;
+        };
         let idle = attempt.body_idle();
         Poll::Ready(Ok(response.map(|body| ResponseBody::idle(body, idle))))
     }
 }
 
 impl<S, F, B> State<S, F, B> {
+    #[cold]
+    pub(super) fn failed(error: BoxError) -> Self {
+        Self::Failed { error: Some(error) }
+    }
+
+    /// Takes the instance that was polled along and leaves a fresh clone: a readiness that was begun
+    /// is never left behind.
+    #[cold]
+    pub(super) fn wait(inner: &mut S, request: Request<B>, header: Option<&HeaderName>) -> Self
+    where
+        S: Clone,
+    {
+        let fresh = inner.clone();
+        Self::Waiting {
+            service: mem::replace(inner, fresh),
+            request: Some(request),
+            header: header.cloned(),
+        }
+    }
+
     /// Waits for whichever clock of the attempt ends first, and says in the Call when that will be.
     fn poll_clocks(
         self: Pin<&mut Self>,
-        attempt: &mut Attempt,
+        attempt: &Attempt,
         timer: &mut Timer,
         cx: &mut Context<'_>,
     ) -> Poll<BoxError> {
         let call = call::current().unwrap_or_default();
-        let upload = match &*self {
-            Self::Called {
-                upload: Some(upload),
-                ..
-            } => Some(upload),
+        let mut upload = match self.project() {
+            StateProj::Called { upload, .. } => upload.as_mut(),
             _ => None,
         };
         loop {
-            let turn = upload.map_or(attempt.without_upload(), |upload| upload.turn());
-            let Some(alarm) = attempt.alarm(call.dispatch(), turn) else {
+            let (turn, looked) = Upload::turn(upload.as_deref(), attempt.begun());
+            let Some(alarm) = attempt.alarm(call.dispatch(), turn, looked) else {
                 return Poll::Pending;
             };
             if timer.poll(alarm.at, cx).is_pending() {
                 call::update(|call| call.set_timer(Some(alarm.at)));
                 return Poll::Pending;
             }
-            match alarm.due {
-                Due::Look => attempt.look(Instant::now()),
-                Due::End(phase) => return Poll::Ready(attempt.elapsed(phase, &call).into()),
+            match (alarm.due, &mut upload) {
+                (Due::Look, Some(upload)) => upload.look(Instant::now()),
+                (Due::Look, None) => {}
+                (Due::End(phase), _) => {
+                    return Poll::Ready(attempt.elapsed(phase, &call).into());
+                }
             }
         }
     }

@@ -5,6 +5,7 @@ use tower_layer::Layer;
 
 use super::TimeoutService;
 use super::limits::Limits;
+use crate::limit::Limit;
 
 /// Bounds one attempt: from the end of the request body, or from dispatch when there is none, to the
 /// response head; and the pauses within both bodies.
@@ -46,10 +47,10 @@ impl TimeoutLayer {
     pub const fn new(limit: Duration) -> Self {
         Self {
             limits: Limits {
-                attempt: limit,
-                body_idle: Self::DEFAULT_BODY_IDLE,
-                write_idle: Self::DEFAULT_WRITE_IDLE,
-                shortest: Self::DEFAULT_SHORTEST,
+                attempt: Limit::new(limit),
+                body_idle: Limit::new(Self::DEFAULT_BODY_IDLE),
+                write_idle: Limit::new(Self::DEFAULT_WRITE_IDLE),
+                shortest: Limit::new(Self::DEFAULT_SHORTEST),
             },
             header: None,
             enabled: true,
@@ -60,7 +61,7 @@ impl TimeoutLayer {
     /// it does not count. Default: 30 s; [`Duration::ZERO`] fails a body at its first pause.
     #[must_use]
     pub const fn body_idle(mut self, pause: Duration) -> Self {
-        self.limits.body_idle = pause;
+        self.limits.body_idle = Limit::new(pause);
         self
     }
 
@@ -75,7 +76,7 @@ impl TimeoutLayer {
     /// 30 s; [`Duration::ZERO`] takes only a body that the transport takes whole at once.
     #[must_use]
     pub const fn write_idle(mut self, pause: Duration) -> Self {
-        self.limits.write_idle = pause;
+        self.limits.write_idle = Limit::new(pause);
         self
     }
 
@@ -89,7 +90,7 @@ impl TimeoutLayer {
     /// Default: 10 ms; [`Duration::ZERO`] starts one as long as anything is left.
     #[must_use]
     pub const fn shortest(mut self, shortest: Duration) -> Self {
-        self.limits.shortest = shortest;
+        self.limits.shortest = Limit::new(shortest);
         self
     }
 

@@ -1,24 +1,24 @@
-use std::time::Duration;
-
 use crate::Timeouts;
+use crate::limit::Limit;
 
-/// How long the parts of one attempt may take; [`Duration::MAX`] is no limit.
+/// How long the parts of one attempt may take.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {
-    pub(super) attempt: Duration,
-    pub(super) body_idle: Duration,
-    pub(super) write_idle: Duration,
-    pub(super) shortest: Duration,
+    pub(super) attempt: Limit,
+    pub(super) body_idle: Limit,
+    pub(super) write_idle: Limit,
+    pub(super) shortest: Limit,
 }
 
 impl Limits {
     /// The same limits with those that the caller set for this call.
-    pub(super) fn overridden(mut self, timeouts: Option<&Timeouts>) -> Self {
-        if let Some(timeouts) = timeouts {
-            self.attempt = timeouts.attempt.unwrap_or(self.attempt);
-            self.body_idle = timeouts.body_idle.unwrap_or(self.body_idle);
-            self.write_idle = timeouts.write_idle.unwrap_or(self.write_idle);
+    #[cold]
+    pub(super) fn overridden(&self, by: &Timeouts) -> Self {
+        Self {
+            attempt: by.attempt.map_or(self.attempt, Limit::new),
+            body_idle: by.body_idle.map_or(self.body_idle, Limit::new),
+            write_idle: by.write_idle.map_or(self.write_idle, Limit::new),
+            shortest: self.shortest,
         }
-        self
     }
 }

@@ -1,17 +1,17 @@
-use std::task::{Context, Poll};
-use std::time::Duration;
+use std::task::{Context, Poll, Waker};
 
 use http::{Request, Response};
 use http_body::Body;
 use outrigger_core::BoxError;
-use outrigger_core::call::Scope;
 use tokio::time::Instant;
 use tower_service::Service;
 
 use super::attempt::Attempt;
-use super::future::State;
+use super::future::{State, Watch};
+use super::upload::Upload;
 use super::{TimeoutFuture, TimeoutLayer};
-use crate::{RequestBody, ResponseBody, Timeouts, patience};
+use crate::limit::Limit;
+use crate::{RequestBody, ResponseBody, patience};
 
 /// The service of [`TimeoutLayer`].
 #[derive(Clone, Debug)]
@@ -45,21 +45,41 @@ where
         self.inner.poll_ready(cx).map_err(Into::into)
     }
 
-    fn call(&mut self, request: Request<B>) -> Self::Future {
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
         if !self.layer.enabled {
             return TimeoutFuture::off(self.inner.call(request.map(RequestBody::unwatched)));
         }
         let now = Instant::now();
-        let mut scope = Scope::join();
-        let (state, attempt) = scope.run(|| {
-            let overrides = request.extensions().get::<Timeouts>();
-            let limits = self.layer.limits.overridden(overrides);
-            let header = self.layer.header.as_ref();
-            let deadline = patience::settle(&request, header, Duration::MAX, now);
-            let attempt = Attempt::new(limits, deadline, now);
-            let state = State::admit(&mut self.inner, request, &attempt, header, now);
-            (state, attempt)
-        });
-        TimeoutFuture::new(state, attempt, scope)
+        let header = self.layer.header.as_ref();
+        let mut watch = Watch::new(Attempt::new(self.layer.limits, now));
+        let (attempt, entered) = (&mut watch.attempt, watch.scope.enter());
+        if let Some(timeouts) = request.extensions().get() {
+            attempt.override_by(timeouts);
+        }
+        attempt.bound(patience::deadline(&request, header, Limit::NONE, now));
+
+        // Asked before the inner service is: that must not be left ready and uncalled.
+        if attempt.is_too_late(now) {
+            let late = State::failed(attempt.too_late());
+            drop(entered);
+            return TimeoutFuture::new(late, watch);
+        }
+        let state = match self
+            .inner
+            .poll_ready(&mut Context::from_waker(Waker::noop()))
+        {
+            Poll::Ready(Ok(())) => {
+                let upload = Upload::launch(&mut request, attempt, header);
+                let future = self
+                    .inner
+                    .call(request.map(|body| Upload::wrap(&upload, body)));
+                drop(entered);
+                return TimeoutFuture::new(State::Called { future, upload }, watch);
+            }
+            Poll::Ready(Err(error)) => State::failed(error.into()),
+            Poll::Pending => State::wait(&mut self.inner, request, header),
+        };
+        drop(entered);
+        TimeoutFuture::new(state, watch)
     }
 }
