@@ -20,7 +20,7 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout};
 
-use crate::support::{Body, broken, get, h2c, http1, parked, send};
+use crate::support::{Body, Piece, Scripted, get, h2c, http1, parked, send};
 
 const SHORT: Duration = Duration::from_millis(200);
 const LONG: Duration = Duration::from_secs(10);
@@ -67,6 +67,11 @@ async fn error_of(server: &Server<Script>) -> ConnectorError {
 
 fn executed(log: &Log<Entry>) -> usize {
     log.executed().len()
+}
+
+/// A request body that breaks off.
+fn broken() -> Scripted {
+    Scripted::new([Piece::Data("some"), Piece::Fail])
 }
 
 /// A port of this machine at which nobody listens.
@@ -377,9 +382,7 @@ mod by_the_caller {
             peer.silence().await
         })
         .await;
-        let request = Request::post(server.url("/"))
-            .body(broken(&["some"]))
-            .unwrap();
+        let request = Request::post(server.url("/")).body(broken()).unwrap();
         let connector = Connector::new().http(outrigger_connector::HttpVersion::H2c);
         let error = tower::ServiceExt::oneshot(connector.clone(), request);
         let error = timeout(LONG, error).await.unwrap().unwrap_err();
@@ -399,9 +402,7 @@ mod by_the_caller {
             while exchange.request().await.is_some() {}
         })
         .await;
-        let request = Request::post(server.url("/"))
-            .body(broken(&["some"]))
-            .unwrap();
+        let request = Request::post(server.url("/")).body(broken()).unwrap();
         let connector = Connector::new();
         let error = tower::ServiceExt::oneshot(connector.clone(), request).await;
         assert_says(&error.unwrap_err(), ErrorKind::RequestBody, CALLERS);
@@ -586,9 +587,7 @@ mod through_hyper_util {
         })
         .await;
         let client = Client::builder(TokioExecutor::new()).build_http();
-        let request = Request::post(server.url("/"))
-            .body(broken(&["some"]))
-            .unwrap();
+        let request = Request::post(server.url("/")).body(broken()).unwrap();
         let error = client.request(request).await.unwrap_err();
         assert_eq!(Fault::of(&error), CALLERS);
     }

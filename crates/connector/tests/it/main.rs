@@ -3,7 +3,11 @@
 #[cfg(test)]
 mod basics;
 #[cfg(test)]
+mod dropped;
+#[cfg(test)]
 mod error_table;
+#[cfg(test)]
+mod pool;
 #[cfg(test)]
 mod support;
 #[cfg(test)]

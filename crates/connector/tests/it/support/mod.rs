@@ -1,4 +1,5 @@
 pub(crate) mod http1;
+pub(crate) mod memory;
 pub(crate) mod tls;
 
 use std::collections::VecDeque;
@@ -8,8 +9,9 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http::{Request, Response};
+use http_body::Frame;
 use http_body_util::{BodyExt, Full};
-use outrigger_connector::{ConnBody, Connector, ConnectorError, HttpVersion};
+use outrigger_connector::{ConnBody, Connector, ConnectorError, Dial, HttpVersion};
 use tower::ServiceExt;
 
 pub(crate) type Body = Full<Bytes>;
@@ -22,10 +24,13 @@ pub(crate) fn get(url: impl AsRef<str>) -> Request<Body> {
     Request::get(url.as_ref()).body(Body::default()).unwrap()
 }
 
-pub(crate) async fn send(
-    connector: &Connector<Body>,
+pub(crate) async fn send<D>(
+    connector: &Connector<Body, D>,
     request: Request<Body>,
-) -> Result<Response<ConnBody>, ConnectorError> {
+) -> Result<Response<ConnBody>, ConnectorError>
+where
+    D: Dial + Clone + Send + 'static,
+{
     connector.clone().oneshot(request).await
 }
 
@@ -34,7 +39,10 @@ pub(crate) async fn read(response: Response<ConnBody>) -> Bytes {
 }
 
 /// A call that waits for its answer in the background, until it is dropped.
-pub(crate) fn parked(connector: &Connector<Body>, request: Request<Body>) -> Parked {
+pub(crate) fn parked<D>(connector: &Connector<Body, D>, request: Request<Body>) -> Parked
+where
+    D: Dial + Clone + Send + 'static,
+{
     let connector = connector.clone();
     Parked(tokio::spawn(async move {
         drop(send(&connector, request).await);
@@ -49,24 +57,53 @@ impl Drop for Parked {
     }
 }
 
-/// A body that yields these pieces and then fails.
-pub(crate) fn broken(pieces: &[&'static str]) -> Broken {
-    Broken(VecDeque::from_iter(pieces.iter().copied()))
+/// A body that does what it is told, piece by piece.
+#[derive(Default)]
+pub(crate) struct Scripted(VecDeque<Piece>);
+
+#[derive(Clone, Copy)]
+pub(crate) enum Piece {
+    Data(&'static str),
+    Fail,
+    Stall,
 }
 
-pub(crate) struct Broken(VecDeque<&'static str>);
+impl Scripted {
+    pub(crate) fn new(pieces: impl IntoIterator<Item = Piece>) -> Self {
+        Self(pieces.into_iter().collect())
+    }
+}
 
-impl http_body::Body for Broken {
+impl http_body::Body for Scripted {
     type Data = Bytes;
     type Error = io::Error;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         _: &mut Context<'_>,
-    ) -> Poll<Option<io::Result<http_body::Frame<Bytes>>>> {
-        Poll::Ready(Some(match self.0.pop_front() {
-            Some(piece) => Ok(http_body::Frame::data(Bytes::from_static(piece.as_bytes()))),
-            None => Err(io::Error::other("the caller's words")),
-        }))
+    ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        match self.0.pop_front() {
+            None => Poll::Ready(None),
+            Some(Piece::Data(text)) => {
+                let data = Bytes::from_static(text.as_bytes());
+                Poll::Ready(Some(Ok(Frame::data(data))))
+            }
+            Some(Piece::Fail) => Poll::Ready(Some(Err(io::Error::other("the caller's words")))),
+            Some(Piece::Stall) => {
+                self.0.push_front(Piece::Stall);
+                Poll::Pending
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+/// Lets everything happen that can happen without time.
+pub(crate) async fn calm() {
+    for _ in 0..200 {
+        tokio::task::yield_now().await;
     }
 }
