@@ -24,7 +24,7 @@ const ROWS: &[(&str, u8, &str)] = &[
     (
         "outrigger-request-id",
         2,
-        "bytes http outrigger-core pin-project-lite rand tower-layer tower-service uuid",
+        "bytes http outrigger-core pin-project-lite rand tower-layer tower-service",
     ),
     (
         "outrigger-idempotency",
