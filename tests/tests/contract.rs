@@ -13,6 +13,7 @@ use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Empty};
 use outrigger_core::{Fault, Outcome};
 use outrigger_idempotency::{IdempotencyKeyLayer, KeyFormat};
+use outrigger_request_id::{InboundLayer, RequestIdLayer};
 use outrigger_testkit::BoxError;
 use outrigger_testkit::probe::ContractProbe;
 use outrigger_tests::recipe::GateLayer;
@@ -35,7 +36,7 @@ struct Candidate {
 }
 
 /// The recipe's layer, each layer of ours, and all of them in a stack.
-const CANDIDATES: [Candidate; 5] = [
+const CANDIDATES: [Candidate; 7] = [
     Candidate {
         name: "gate",
         owns_readiness: true,
@@ -55,6 +56,16 @@ const CANDIDATES: [Candidate; 5] = [
         name: "idempotency",
         owns_readiness: false,
         wrap: idempotency,
+    },
+    Candidate {
+        name: "request id",
+        owns_readiness: false,
+        wrap: request_id,
+    },
+    Candidate {
+        name: "inbound",
+        owns_readiness: false,
+        wrap: inbound,
     },
     Candidate {
         name: "stack",
@@ -101,9 +112,17 @@ fn idempotency(inner: Http) -> Http {
     boxed(IdempotencyKeyLayer::new(KeyFormat::StructuredString).layer(inner))
 }
 
+fn request_id(inner: Http) -> Http {
+    boxed(RequestIdLayer::new().response_extension(true).layer(inner))
+}
+
+fn inbound(inner: Http) -> Http {
+    boxed(InboundLayer::new().echo(true).layer(inner))
+}
+
 /// Outermost first.
 fn stack(inner: Http) -> Http {
-    idempotency(deadline(gate(timeout(inner))))
+    request_id(idempotency(deadline(gate(timeout(inner)))))
 }
 
 type Ground = fn(&ContractProbe) -> Http;
