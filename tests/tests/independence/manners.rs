@@ -15,6 +15,8 @@ const SOURCE: usize = 300;
 const TALL: &[(&str, usize)] = &[
     // One state machine: its steps keep its counts true together.
     ("crates/connector/src/kernel/pool.rs", 400),
+    // One value and its scope, which nothing else may take apart.
+    ("crates/core/src/call.rs", 350),
 ];
 /// The most lines of code in core.
 const CORE: usize = 1_200;
