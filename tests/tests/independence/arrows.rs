@@ -17,6 +17,11 @@ const ROWS: &[(&str, u8, &str)] = &[
         "fastrand h2? http http-body httpdate hyper? hyper-util? pin-project-lite tokio",
     ),
     (
+        "outrigger-backoff",
+        2,
+        "fastrand http outrigger-core pin-project-lite tokio tower-layer tower-service",
+    ),
+    (
         "outrigger-timeout",
         2,
         "http http-body outrigger-core pin-project-lite tokio tower-layer tower-service",
