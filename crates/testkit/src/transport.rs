@@ -19,6 +19,8 @@ pub struct Transport {
 
 enum Wire {
     Tcp(TcpStream),
+    #[cfg(feature = "tls")]
+    Tls(Box<tokio_rustls::server::TlsStream<Transport>>),
     Other(Box<dyn Duplex>),
 }
 
@@ -45,6 +47,15 @@ impl Transport {
         }
     }
 
+    /// Wraps the TLS stream over another transport, which still ends with that one's reset.
+    #[cfg(feature = "tls")]
+    pub(crate) fn tls(stream: tokio_rustls::server::TlsStream<Transport>) -> Self {
+        Self {
+            wire: Wire::Tls(Box::new(stream)),
+            ahead: BytesMut::new(),
+        }
+    }
+
     /// Ends the connection at once: a TCP RST, or for another transport its plain drop.
     ///
     /// # Errors
@@ -53,6 +64,8 @@ impl Transport {
     pub fn reset(self) -> io::Result<()> {
         match self.wire {
             Wire::Tcp(socket) => socket.set_zero_linger(),
+            #[cfg(feature = "tls")]
+            Wire::Tls(stream) => stream.into_inner().0.reset(),
             Wire::Other(_) => Ok(()),
         }
     }
@@ -75,6 +88,8 @@ impl Transport {
     fn wire(&mut self) -> Pin<&mut dyn Duplex> {
         match &mut self.wire {
             Wire::Tcp(socket) => Pin::new(socket),
+            #[cfg(feature = "tls")]
+            Wire::Tls(stream) => Pin::new(stream),
             Wire::Other(io) => Pin::new(io),
         }
     }
@@ -118,6 +133,8 @@ impl fmt::Debug for Transport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let kind = match self.wire {
             Wire::Tcp(_) => "tcp",
+            #[cfg(feature = "tls")]
+            Wire::Tls(_) => "tls",
             Wire::Other(_) => "other",
         };
         f.debug_struct("Transport").field("wire", &kind).finish()

@@ -5,7 +5,7 @@ use std::sync::{
 
 use http::{HeaderValue, Request, Response, header::CONNECTION};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 
 use super::{
     Upstream,
@@ -25,10 +25,7 @@ pub(super) async fn serve(upstream: Upstream, transport: Transport, connection: 
         answer(&upstream, request, connection, ordinal, &control)
     });
     // An error is how the connection was told to end, or the client's end of it.
-    let _ = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .serve_connection(io, service)
-        .await;
+    let _ = http1::Builder::new().serve_connection(io, service).await;
 }
 
 /// Answers a request; an error ends the connection without an answer.

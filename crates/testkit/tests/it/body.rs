@@ -65,6 +65,16 @@ async fn a_hanging_body_never_ends() {
     assert!(!body.is_end_stream());
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_body_that_pauses_last_is_not_at_its_end_before() {
+    let mut body = Body::empty().pause(PAUSE);
+
+    assert!(timeout(PAUSE / 2, body.frame()).await.is_err());
+    assert!(!body.is_end_stream());
+    assert!(body.frame().await.is_none());
+    assert!(body.is_end_stream());
+}
+
 #[test]
 fn the_size_is_known_only_where_it_may_become_a_content_length() {
     let exact = |body: Body| body.size_hint().exact();

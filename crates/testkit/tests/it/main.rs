@@ -4,7 +4,11 @@
 
 mod body;
 mod client;
+mod drops;
+mod memory;
 mod mock;
 mod probe;
 mod raw;
+#[cfg(feature = "tls")]
+mod tls;
 mod upstream;

@@ -181,13 +181,19 @@ async fn an_echo_gives_back_body_and_content_type() {
 
 #[tokio::test]
 async fn delays_and_drips_take_their_time() {
+    let upstream = Upstream::new();
+    let later = || Behaviour::from(Reply::status(200)).after(Duration::from_millis(30));
+    upstream
+        .get("/with")
+        .always(Behaviour::with(move |_| later()).after(Duration::from_millis(30)));
     for version in VERSIONS {
-        let setup = Setup::new(version, Upstream::new()).await;
+        let setup = Setup::new(version, upstream.clone()).await;
         for path in [
             "/delay/60ms",
             "/?delay=60ms",
             "/drip/4?size=1&every=20ms",
             "/echo?delay=60ms",
+            "/with",
         ] {
             let began = Instant::now();
             text(setup.get(path).await.unwrap()).await;
@@ -297,6 +303,27 @@ async fn goaway_in_the_midst_of_a_long_body_keeps_the_frames_whole() {
 
     assert_eq!(reason(&error), Some((h2::Reason::NO_ERROR, true)));
     assert!(long.collect().await.unwrap().to_bytes().len() > 15_000_000);
+}
+
+#[tokio::test]
+async fn nothing_is_executed_above_the_last_stream_of_a_goaway() {
+    let setup = Setup::new(Version::HTTP_2, Upstream::new()).await;
+    setup.get("/").await.unwrap();
+
+    let (first, second) = tokio::join!(setup.get("/goaway"), setup.get("/status/201"));
+
+    for outcome in [first, second] {
+        assert_eq!(
+            reason(&outcome.unwrap_err()),
+            Some((h2::Reason::NO_ERROR, true))
+        );
+    }
+    let executed: Vec<_> = setup
+        .arrivals()
+        .iter()
+        .map(|arrival| arrival.executed)
+        .collect();
+    assert_eq!(executed, [true, false, false]);
 }
 
 #[tokio::test]
@@ -495,22 +522,18 @@ async fn a_body_that_never_comes_whole_is_not_executed() {
 
 #[tokio::test]
 async fn streams_beyond_the_limit_wait() {
-    let setup = Setup::new(Version::HTTP_2, Upstream::new().max_concurrent_streams(2)).await;
+    let setup = Setup::new(Version::HTTP_2, Upstream::new().max_concurrent_streams(1)).await;
     setup.get("/").await.unwrap();
+    let began = Instant::now();
 
-    let calls = tokio::join!(
-        setup.get("/delay/100ms"),
-        setup.get("/delay/100ms"),
-        setup.get("/")
-    );
+    let (first, waited) = tokio::join!(setup.get("/delay/100ms"), async {
+        setup.get("/").await.unwrap();
+        began.elapsed()
+    });
 
-    assert!(calls.0.is_ok() && calls.1.is_ok() && calls.2.is_ok());
-    let streams: Vec<_> = setup
-        .arrivals()
-        .iter()
-        .map(|arrival| arrival.stream)
-        .collect();
-    assert_eq!(streams, [1, 3, 5, 7]);
+    assert!(first.is_ok());
+    assert!(waited >= Duration::from_millis(100), "{waited:?}");
+    assert_eq!(setup.arrivals().last().unwrap().uri.path(), "/");
 }
 
 #[tokio::test]
