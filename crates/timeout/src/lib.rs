@@ -16,3 +16,9 @@ pub use self::response_body::ResponseBody;
 pub use self::timeout::{TimeoutFuture, TimeoutLayer, TimeoutService};
 pub use self::timeouts::Timeouts;
 pub use outrigger_core::{Deadline, Elapsed, Phase};
+
+/// Takes the instance of a service that was polled, and leaves a fresh clone.
+fn renew<S: Clone>(inner: &mut S) -> S {
+    let fresh = inner.clone();
+    std::mem::replace(inner, fresh)
+}

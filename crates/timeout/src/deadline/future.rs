@@ -12,8 +12,8 @@ use tokio::time::Instant;
 use tower_service::Service;
 
 use super::total::Total;
-use crate::ResponseBody;
 use crate::timer::Timer;
+use crate::{ResponseBody, renew};
 
 pin_project! {
     /// The response future of [`DeadlineService`](crate::DeadlineService).
@@ -161,16 +161,14 @@ impl<S, F, B> State<S, F, B> {
         Self::Failed { error: Some(error) }
     }
 
-    /// Takes the instance that was polled along and leaves a fresh clone: a readiness that was begun
-    /// is never left behind.
+    /// Takes along the instance that was polled: a readiness that was begun is never left behind.
     #[cold]
     pub(super) fn wait(inner: &mut S, request: Request<B>) -> Self
     where
         S: Clone,
     {
-        let fresh = inner.clone();
         Self::Waiting {
-            service: mem::replace(inner, fresh),
+            service: renew(inner),
             request: Some(request),
         }
     }

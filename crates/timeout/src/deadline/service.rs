@@ -9,7 +9,7 @@ use super::future::{State, Watch};
 use super::total::Total;
 use super::{DeadlineFuture, DeadlineLayer};
 use crate::limit::Limit;
-use crate::{ResponseBody, Timeouts, patience};
+use crate::{ResponseBody, Timeouts, patience, renew};
 
 /// The service of [`DeadlineLayer`].
 #[derive(Clone, Debug)]
@@ -78,7 +78,11 @@ where
                 drop(entered);
                 return DeadlineFuture::new(State::Called { future }, watch);
             }
-            Poll::Ready(Err(error)) => State::failed(error.into()),
+            Poll::Ready(Err(error)) => {
+                // An instance that failed to become ready is dead (tower): a new one takes its place.
+                drop(renew(&mut self.inner));
+                State::failed(error.into())
+            }
             Poll::Pending => State::wait(&mut self.inner, request),
         };
         drop(entered);

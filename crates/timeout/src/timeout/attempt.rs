@@ -157,3 +157,132 @@ impl Alarm {
         limit.after(since).map(|at| Self { at, due })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn limits(attempt: Limit, write_idle: Limit) -> Limits {
+        let (body_idle, shortest) = (Limit::NONE, Limit::new(Duration::from_millis(10)));
+        Limits {
+            attempt,
+            body_idle,
+            write_idle,
+            shortest,
+        }
+    }
+
+    fn ms(millis: u64) -> Duration {
+        Duration::from_millis(millis)
+    }
+
+    /// Zero, a number of milliseconds, or for ever.
+    fn any_limit() -> impl Strategy<Value = Limit> {
+        prop_oneof![
+            Just(Limit::NONE),
+            (0..5_000_u64).prop_map(|millis| Limit::new(ms(millis))),
+        ]
+    }
+
+    #[test]
+    fn while_it_waits_only_the_deadline_counts() {
+        let now = Instant::now();
+        let mut attempt = Attempt::new(limits(Limit::new(ms(1)), Limit::new(ms(1))), now);
+        assert_eq!(attempt.alarm(Dispatch::Waiting, Turn::Over(now), now), None);
+        attempt.bound(Some(Deadline::after(now, ms(9))));
+        let total = Alarm {
+            at: now + ms(9),
+            due: Due::End(Phase::Total),
+        };
+        assert_eq!(
+            attempt.alarm(Dispatch::Waiting, Turn::Over(now), now),
+            Some(total)
+        );
+    }
+
+    #[test]
+    fn the_deadline_takes_the_blame_for_a_tie() {
+        let now = Instant::now();
+        let mut attempt = Attempt::new(limits(Limit::new(ms(5)), Limit::NONE), now);
+        attempt.bound(Some(Deadline::after(now, ms(5))));
+        let alarm = attempt.alarm(Dispatch::Unreported, Turn::Over(now), now);
+        assert_eq!(alarm.map(|alarm| alarm.due), Some(Due::End(Phase::Total)));
+    }
+
+    proptest! {
+        /// The plain model: a body is taken frame by frame; how and when does the attempt end?
+        #[test]
+        fn following_the_alarms_ends_an_attempt_when_it_should_end(
+            attempt_limit in any_limit(),
+            write_idle in any_limit(),
+            deadline in proptest::option::of(0..20_000_u64),
+            dispatched in proptest::option::of(0..3_000_u64),
+            pauses in proptest::collection::vec((any::<bool>(), 1..4_000_u64), 0..5),
+        ) {
+            let now = Instant::now();
+            let start = now + ms(dispatched.unwrap_or(0));
+            let dispatch = dispatched.map_or(Dispatch::Unreported, |_| Dispatch::Sent(start));
+            let mut attempt = Attempt::new(limits(attempt_limit, write_idle), now);
+            attempt.bound(deadline.map(|millis| Deadline::after(start, ms(millis))));
+
+            // Whose turn it is when: the transport's or the caller's, until all is taken.
+            let mut turns = Vec::new();
+            let mut at = start;
+            for (transport, pause) in pauses {
+                turns.push((at, if transport { Turn::Transport(at) } else { Turn::Caller }));
+                at += ms(pause);
+            }
+            turns.push((at, Turn::Over(at)));
+
+            let expected = {
+                let stalled = turns.windows(2).find_map(|pair| match pair[0].1 {
+                    Turn::Transport(since) => {
+                        write_idle.after(since).filter(|end| *end < pair[1].0)
+                    }
+                    _ => None,
+                });
+                let own = match stalled {
+                    Some(end) => Some((end, Phase::WriteIdle)),
+                    None => attempt_limit.after(at).map(|end| (end, Phase::Attempt)),
+                };
+                let total = attempt.deadline.map(|total| (total.instant(), Phase::Total));
+                match (own, total) {
+                    (Some(own), Some(total)) if own.0 < total.0 => Some(own),
+                    (own, total) => total.or(own),
+                }
+            };
+
+            let (mut looked, mut clock) = (start, start);
+            let ended = loop {
+                let turn = turns.iter().rev().find(|(since, _)| *since <= clock);
+                let turn = turn.map_or(turns[0].1, |(_, turn)| *turn);
+                match attempt.alarm(dispatch, turn, looked) {
+                    None => break None,
+                    Some(Alarm { at, due: Due::End(phase) }) if at <= clock => break Some((clock, phase)),
+                    Some(Alarm { at, due: Due::Look }) if at <= clock => looked = clock,
+                    Some(Alarm { at, .. }) => clock = at,
+                }
+            };
+            prop_assert_eq!(ended, expected);
+        }
+
+        #[test]
+        fn what_is_left_is_never_more_than_any_limit(
+            limit in any_limit(),
+            deadline in proptest::option::of(0..5_000_u64),
+            later in 0..6_000_u64,
+        ) {
+            let begun = Instant::now();
+            let now = begun + ms(later);
+            let mut attempt = Attempt::new(limits(limit, Limit::NONE), begun);
+            attempt.bound(deadline.map(|millis| Deadline::after(begun, ms(millis))));
+            let rest = deadline.map(|millis| ms(millis.saturating_sub(later)));
+            let own = (!limit.is_none()).then(|| limit.duration());
+            prop_assert_eq!(attempt.left(now), [rest, own].into_iter().flatten().min());
+            let too_late = rest.is_some_and(|rest| rest < ms(10));
+            prop_assert_eq!(attempt.is_too_late(now), too_late);
+        }
+    }
+}

@@ -1,6 +1,5 @@
 use std::fmt;
 use std::future::Future;
-use std::mem;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -15,7 +14,7 @@ use tower_service::Service;
 use super::attempt::{Attempt, Due};
 use super::upload::Upload;
 use crate::timer::Timer;
-use crate::{RequestBody, ResponseBody};
+use crate::{RequestBody, ResponseBody, renew};
 
 pin_project! {
     /// The response future of [`TimeoutService`](crate::TimeoutService).
@@ -169,16 +168,14 @@ impl<S, F, B> State<S, F, B> {
         Self::Failed { error: Some(error) }
     }
 
-    /// Takes the instance that was polled along and leaves a fresh clone: a readiness that was begun
-    /// is never left behind.
+    /// Takes along the instance that was polled: a readiness that was begun is never left behind.
     #[cold]
     pub(super) fn wait(inner: &mut S, request: Request<B>, header: Option<&HeaderName>) -> Self
     where
         S: Clone,
     {
-        let fresh = inner.clone();
         Self::Waiting {
-            service: mem::replace(inner, fresh),
+            service: renew(inner),
             request: Some(request),
             header: header.cloned(),
         }

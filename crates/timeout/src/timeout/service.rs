@@ -11,7 +11,7 @@ use super::future::{State, Watch};
 use super::upload::Upload;
 use super::{TimeoutFuture, TimeoutLayer};
 use crate::limit::Limit;
-use crate::{RequestBody, ResponseBody, patience};
+use crate::{RequestBody, ResponseBody, patience, renew};
 
 /// The service of [`TimeoutLayer`].
 #[derive(Clone, Debug)]
@@ -76,7 +76,11 @@ where
                 drop(entered);
                 return TimeoutFuture::new(State::Called { future, upload }, watch);
             }
-            Poll::Ready(Err(error)) => State::failed(error.into()),
+            Poll::Ready(Err(error)) => {
+                // An instance that failed to become ready is dead (tower): a new one takes its place.
+                drop(renew(&mut self.inner));
+                State::failed(error.into())
+            }
             Poll::Pending => State::wait(&mut self.inner, request, header),
         };
         drop(entered);
