@@ -9,6 +9,7 @@
 mod attempt;
 mod body_idle;
 mod budget;
+mod contract;
 mod deadline;
 mod propagation;
 mod readiness;
@@ -16,3 +17,4 @@ mod support;
 mod total_body;
 mod upload;
 mod upsets;
+mod wire;
