@@ -1,1 +1,124 @@
-fn main() {}
+//! Instructions of one GET with four headers through each layer, over a service that is ready and
+//! answers at once. Each has its limit above the bare service: a layer that grows dearer turns this
+//! red.
+
+use std::hint::black_box;
+use std::mem;
+use std::time::Duration;
+
+use bytes::Bytes;
+use gungraun::{
+    Callgrind, EventKind, LibraryBenchmarkConfig, library_benchmark, library_benchmark_group, main,
+};
+use http::Request;
+use http_body_util::Empty;
+use outrigger_benches::{Instant, call, get};
+use outrigger_request_id::{RequestIdLayer, RequestIdService};
+use outrigger_timeout::{DeadlineLayer, DeadlineService, TimeoutLayer, TimeoutService};
+use tower::timeout::{Timeout, TimeoutLayer as TowerTimeoutLayer};
+use tower::{Layer, Service};
+
+/// What one call costs without any layer.
+const BARE: u64 = 106;
+
+type Get = Request<Empty<Bytes>>;
+
+/// What a measured call leaves behind, to be dropped unmeasured.
+type Answered<S> = (S, <S as Service<Get>>::Response);
+
+/// The layers of today, as the default stack has them.
+type Stack = RequestIdService<DeadlineService<TimeoutService<Instant>>>;
+
+/// Each service after a few calls, and the next request.
+mod warm {
+    use super::*;
+
+    pub fn bare() -> (Instant, Get) {
+        over(Instant)
+    }
+
+    pub fn deadline() -> (DeadlineService<Instant>, Get) {
+        over(DeadlineLayer::default().layer(Instant))
+    }
+
+    pub fn timeout() -> (TimeoutService<Instant>, Get) {
+        over(TimeoutLayer::default().layer(Instant))
+    }
+
+    pub fn timeout_off() -> (TimeoutService<Instant>, Get) {
+        over(TimeoutLayer::default().enabled(false).layer(Instant))
+    }
+
+    pub fn request_id() -> (RequestIdService<Instant>, Get) {
+        over(RequestIdLayer::new().layer(Instant))
+    }
+
+    pub fn stack() -> (Stack, Get) {
+        let attempt = TimeoutLayer::default().layer(Instant);
+        over(RequestIdLayer::new().layer(DeadlineLayer::default().layer(attempt)))
+    }
+
+    /// Its timer is made with each call, and needs a runtime.
+    pub fn tower_timeout() -> (Timeout<Instant>, Get) {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .build()
+            .unwrap();
+        mem::forget(Box::leak(Box::new(runtime)).enter());
+        over(TowerTimeoutLayer::new(Duration::from_secs(10)).layer(Instant))
+    }
+
+    /// A service that has answered before, and the next request.
+    fn over<S: Service<Get>>(mut service: S) -> (S, Get) {
+        for _ in 0..10 {
+            drop(black_box(call(&mut service, get())));
+        }
+        (service, get())
+    }
+}
+
+/// So many instructions above the bare service, and no more.
+fn at_most(instructions: u64) -> LibraryBenchmarkConfig {
+    let mut callgrind = Callgrind::default();
+    callgrind.hard_limits([(EventKind::Ir, BARE + instructions)]);
+    let mut config = LibraryBenchmarkConfig::default();
+    config.tool(callgrind);
+    config
+}
+
+macro_rules! measure {
+    ($name:ident, $service:ty, $config:expr) => {
+        #[library_benchmark(setup = warm::$name, config = $config)]
+        #[bench::get()]
+        fn $name((mut service, request): ($service, Get)) -> Answered<$service> {
+            let response = call(&mut service, request);
+            (service, response)
+        }
+    };
+}
+
+measure!(bare, Instant, at_most(0));
+measure!(timeout, TimeoutService<Instant>, at_most(200));
+measure!(timeout_off, TimeoutService<Instant>, at_most(40));
+measure!(deadline, DeadlineService<Instant>, at_most(200));
+measure!(request_id, RequestIdService<Instant>, at_most(850));
+measure!(stack, Stack, at_most(1_250));
+measure!(
+    tower_timeout,
+    Timeout<Instant>,
+    LibraryBenchmarkConfig::default()
+);
+
+library_benchmark_group!(
+    name = one_call,
+    benchmarks = [
+        bare,
+        timeout,
+        timeout_off,
+        deadline,
+        request_id,
+        stack,
+        tower_timeout
+    ]
+);
+main!(library_benchmark_groups = one_call);

@@ -4,6 +4,8 @@
 #![forbid(unsafe_code)]
 
 use std::future::{Ready, ready};
+use std::hint::black_box;
+use std::mem;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
@@ -27,8 +29,10 @@ impl<B> Service<Request<B>> for Instant {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, _: Request<B>) -> Self::Future {
-        ready(Ok(Response::new(Empty::new())))
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        // To free a request costs several times what a layer does, and is nobody's doing here.
+        mem::forget(request);
+        ready(Ok(black_box(Response::new(Empty::new()))))
     }
 }
 
