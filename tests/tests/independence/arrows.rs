@@ -27,6 +27,12 @@ const ROWS: &[(&str, u8, &str)] = &[
         "http http-body outrigger-core pin-project-lite tokio tower-layer tower-service",
     ),
     (
+        "outrigger-retry",
+        2,
+        "bytes fastrand http http-body outrigger-core pin-project-lite tokio tower-layer \
+         tower-service",
+    ),
+    (
         "outrigger-request-id",
         2,
         "bytes http outrigger-core pin-project-lite rand tower-layer tower-service",

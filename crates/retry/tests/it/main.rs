@@ -1,0 +1,18 @@
+//! What the retry layer promises, over scripted services and on a paused clock.
+
+#![allow(
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "helpers of tests are tests"
+)]
+
+mod answers;
+mod bodies;
+mod budgets;
+mod contract;
+mod heads;
+mod nested;
+mod pauses;
+mod rejections;
+mod support;
+mod table;
