@@ -7,11 +7,11 @@ use outrigger_core::{Blame, Elapsed, Fault, Outcome, Rejected, find};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// No connection carried the request: name resolution, TCP, TLS, a proxy, a full pool.
+    /// No connection carried the request: name resolution, TCP, TLS, a proxy.
     Connect,
     /// A limit of time passed. The connect limit counts here too.
     Timeout,
-    /// A layer of ours refused the call before anything was sent.
+    /// We refused the call ourselves before anything was sent: a layer, or a pool whose queue is full.
     Rejected,
     /// The request itself: a URI that names no endpoint, a body that failed while it was read.
     Request,
@@ -25,7 +25,7 @@ impl ErrorKind {
         let fault = Fault::of(error);
         let kind = if find::<Elapsed>(error).is_some() {
             Self::Timeout
-        } else if find::<Rejected>(error).is_some() {
+        } else if find::<Rejected>(error).is_some() || is_ours(fault) {
             Self::Rejected
         } else if fault.blame == Blame::Caller {
             Self::Request
@@ -59,4 +59,9 @@ impl fmt::Display for ErrorKind {
             Self::Transport => "transport failed",
         })
     }
+}
+
+/// Whether nothing was sent, and it is our own doing.
+fn is_ours(fault: Fault) -> bool {
+    fault.outcome == Outcome::Unsent && fault.blame == Blame::Us
 }

@@ -51,8 +51,8 @@ const ROWS: &[(&str, u8, &str)] = &[
     (
         "outrigger",
         3,
-        "bytes http http-body http-body-util outrigger-connector? outrigger-core \
-         outrigger-request-id? outrigger-timeout? tokio tower",
+        "http outrigger-connector? outrigger-core outrigger-request-id? outrigger-timeout? tokio \
+         tower",
     ),
     (
         "outrigger-testkit",

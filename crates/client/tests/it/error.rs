@@ -20,7 +20,9 @@ const LIMIT: Duration = Duration::from_secs(3);
 #[test]
 fn the_kind_is_read_by_type_along_the_chain() {
     let caller = Failure::new("bad uri", Fault::new(Outcome::Unsent).blame(Blame::Caller));
+    let full = Failure::new("full", Fault::new(Outcome::Unsent).blame(Blame::Us));
     let cases = [
+        (error(full), ErrorKind::Rejected, Outcome::Unsent),
         (
             error(failure(Outcome::Unsent)),
             ErrorKind::Connect,

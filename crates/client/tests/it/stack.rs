@@ -1,0 +1,169 @@
+//! The default stack over real sockets.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, StatusCode};
+use http_body_util::{BodyExt, Full};
+use outrigger::connector::{ConnBody, Connector, HttpVersion};
+use outrigger::timeout::{RequestBody, ResponseBody, Timeouts};
+use outrigger::{BoxError, Error, ErrorKind, Outcome, Phase, RequestId, Stack, stack};
+use outrigger_testkit::Server;
+use outrigger_testkit::upstream::Upstream;
+use tower::ServiceExt;
+use tower::util::BoxCloneSyncService;
+
+type Body = Full<Bytes>;
+type Client = Stack<Connector<RequestBody<Body>>>;
+
+fn client() -> Client {
+    stack(Connector::new().http(HttpVersion::H2c))
+}
+
+async fn upstream() -> Server<Upstream> {
+    Server::bind(Upstream::new()).await.unwrap()
+}
+
+fn get(url: String) -> Request<Body> {
+    Request::get(url).body(Body::default()).unwrap()
+}
+
+/// Makes the call and reads its answer.
+async fn call(client: &Client, request: Request<Body>) -> Result<StatusCode, Error> {
+    let response = client.clone().oneshot(request).await?;
+    let status = response.status();
+    response.into_body().collect().await?;
+    Ok(status)
+}
+
+const SHORT: Duration = Duration::from_millis(100);
+
+#[tokio::test]
+async fn a_call_carries_a_new_id_or_the_callers_own() {
+    let (client, upstream) = (client(), upstream().await);
+    for _ in 0..2 {
+        assert_eq!(call(&client, get(upstream.url("/"))).await.unwrap(), 200);
+    }
+    let mut request = get(upstream.url("/"));
+    request
+        .extensions_mut()
+        .insert(RequestId::parse("order-17").unwrap());
+    call(&client, request).await.unwrap();
+
+    let log = upstream.log().entries();
+    let [first, second, own] = [0, 1, 2].map(|n: usize| log[n].request_id().unwrap());
+    assert_eq!((first.len(), second.len(), own), (36, 36, "order-17"));
+    assert_ne!(first, second);
+}
+
+#[tokio::test]
+async fn each_limit_ends_a_call_and_says_which() {
+    let (client, upstream) = (client(), upstream().await);
+    let own = Timeouts::new();
+    for (path, limits, phase) in [
+        ("/silence", own.total(SHORT), Phase::Total),
+        ("/silence", own.attempt(SHORT), Phase::Attempt),
+        ("/hang/1000", own.body_idle(SHORT), Phase::BodyIdle),
+    ] {
+        let mut request = get(upstream.url(path));
+        request.extensions_mut().insert(limits);
+        let error = call(&client, request).await.unwrap_err();
+        assert_eq!(
+            (error.kind(), error.phase()),
+            (ErrorKind::Timeout, Some(phase))
+        );
+        assert_eq!(error.outcome(), Outcome::Ambiguous, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn each_way_to_fail_has_its_kind() {
+    let (client, upstream) = (client(), upstream().await);
+    let gone = upstream_that_went();
+    for (url, kind, outcome) in [
+        (gone.await, ErrorKind::Connect, Outcome::Unsent),
+        (
+            upstream.url("/refuse"),
+            ErrorKind::Transport,
+            Outcome::Unprocessed,
+        ),
+        (
+            upstream.url("/reset/CANCEL"),
+            ErrorKind::Transport,
+            Outcome::Ambiguous,
+        ),
+        (
+            upstream.url("/abort"),
+            ErrorKind::Transport,
+            Outcome::Ambiguous,
+        ),
+        (
+            "ftp://localhost/".to_owned(),
+            ErrorKind::Request,
+            Outcome::Unsent,
+        ),
+    ] {
+        let error = call(&client, get(url.clone())).await.unwrap_err();
+        assert_eq!(
+            (error.kind(), error.outcome()),
+            (kind, outcome),
+            "{url}: {error:?}"
+        );
+        assert_eq!(error.attempts().len(), 1);
+    }
+}
+
+async fn upstream_that_went() -> String {
+    upstream().await.url("/")
+}
+
+#[tokio::test]
+async fn no_error_tells_a_secret_of_the_request() {
+    let (client, upstream) = (client(), upstream().await);
+    let canary = "canary-4711";
+    for url in [
+        upstream.url(&format!("/reset/CANCEL?token={canary}")),
+        upstream.url(&format!("/truncate/1000?token={canary}")),
+        format!("http://me:{canary}@{}/", upstream.addr()),
+        format!("ftp://localhost/{canary}"),
+    ] {
+        let request = Request::post(url).header("authorization", canary);
+        let error = call(&client, request.body(canary.into()).unwrap())
+            .await
+            .unwrap_err();
+        let mut told = format!("{error:?} {error:#?}");
+        let mut link: Option<&dyn std::error::Error> = Some(&error);
+        while let Some(error) = link {
+            told.push_str(&format!(" {error} {error:?}"));
+            link = error.source();
+        }
+        assert!(!told.contains(canary), "{told}");
+    }
+}
+
+#[tokio::test]
+async fn it_fits_where_a_shared_service_is_asked_for() {
+    let upstream = upstream().await;
+    type Shared = BoxCloneSyncService<
+        Request<Body>,
+        http::Response<ResponseBody<ResponseBody<ConnBody>>>,
+        Error,
+    >;
+    let shared = Shared::new(client());
+    let calls = (0..8).map(|_| tokio::spawn(shared.clone().oneshot(get(upstream.url("/")))));
+    for call in calls.collect::<Vec<_>>() {
+        assert_eq!(call.await.unwrap().unwrap().status(), 200);
+    }
+    assert_eq!(upstream.connections(), 1);
+}
+
+#[tokio::test]
+async fn a_body_error_becomes_an_error_of_the_same_kinds() {
+    let (client, upstream) = (client(), upstream().await);
+    let response = client
+        .oneshot(get(upstream.url("/truncate/1000")))
+        .await
+        .unwrap();
+    let broken: BoxError = response.into_body().collect().await.unwrap_err();
+    assert_eq!(Error::from(broken).kind(), ErrorKind::Transport);
+}
