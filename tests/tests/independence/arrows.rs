@@ -63,8 +63,8 @@ const ROWS: &[(&str, u8, &str)] = &[
     (
         "outrigger-cli",
         4,
-        "bytes clap fastrand http http-body-util hyper-util indicatif outrigger outrigger-testkit \
-         serde serde_json tokio tower",
+        "bytes clap fastrand http http-body http-body-util hyper-util indicatif outrigger \
+         outrigger-testkit rustls serde serde_json tokio tower",
     ),
     ("outrigger-examples", 4, ""),
     (

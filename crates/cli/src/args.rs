@@ -1,0 +1,18 @@
+use clap::{Parser, Subcommand};
+
+use crate::call::CallArgs;
+
+/// HTTP calls that stay upright in rough water.
+#[derive(Debug, Parser)]
+#[command(name = "outrigger", version)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Make one call and print the body of its answer
+    Call(Box<CallArgs>),
+}

@@ -1,0 +1,43 @@
+use super::{Key, Options};
+use crate::usage::Usage;
+
+impl Options {
+    /// Refuses an option whose layer does not exist yet: nothing is promised that is not done.
+    ///
+    /// The `--no-…` options pass, for they already hold.
+    pub(crate) fn refuse_gaps(&self) -> Result<(), Usage> {
+        if let Some(attempts) = self.attempts
+            && attempts.get() > 1
+        {
+            return Err(gap(&format!("--attempts {attempts}"), "retry layer"));
+        }
+        if let Some(backoff) = self.backoff {
+            return Err(gap(&format!("--backoff {backoff}"), "retry layer"));
+        }
+        if let Some(rate) = self.rate {
+            return Err(gap(&format!("--rate {rate}"), "rate limit layer"));
+        }
+        if self.burst.is_some() {
+            return Err(gap("--burst", "rate limit layer"));
+        }
+        if self.breaker_failures.is_some() {
+            return Err(gap("--breaker-failures", "breaker layer"));
+        }
+        if !matches!(self.idempotency_key, None | Some(Key::None)) {
+            return Err(gap("--idempotency-key", "idempotency layer"));
+        }
+        if self.server_honours_key {
+            return Err(gap("--server-honours-key", "idempotency layer"));
+        }
+        if self.proxy.is_some() {
+            return Err(gap("--proxy", "connector's way through a proxy"));
+        }
+        Ok(())
+    }
+}
+
+fn gap(option: &str, layer: &str) -> Usage {
+    Usage::new(format!(
+        "{option} needs the {layer}, which this version does not have yet"
+    ))
+}

@@ -1,0 +1,25 @@
+use std::convert::Infallible;
+use std::str::FromStr;
+
+/// Where the idempotency key of a call comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Key {
+    /// None is sent.
+    None,
+    /// A new one for each call.
+    Auto,
+    /// The caller's own.
+    Value,
+}
+
+impl FromStr for Key {
+    type Err = Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Infallible> {
+        Ok(match text {
+            "none" => Self::None,
+            "auto" => Self::Auto,
+            _ => Self::Value,
+        })
+    }
+}

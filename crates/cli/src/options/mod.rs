@@ -1,0 +1,127 @@
+//! The options that every command which sends requests has in common.
+
+mod backoff;
+mod gaps;
+mod key;
+mod protocol;
+mod rate;
+mod span;
+
+use std::num::{NonZeroU32, NonZeroUsize};
+use std::path::PathBuf;
+
+use clap::Args;
+use outrigger::timeout::{DeadlineLayer, TimeoutLayer, Timeouts};
+
+pub(crate) use self::backoff::Backoff;
+pub(crate) use self::key::Key;
+pub(crate) use self::protocol::Protocol;
+pub(crate) use self::rate::Rate;
+pub(crate) use self::span::Span;
+
+/// As they stand on the command line. Defaults are the layers' own.
+#[derive(Args, Debug)]
+pub(crate) struct Options {
+    /// Attempts per call, the first included
+    #[arg(long, value_name = "N")]
+    pub(crate) attempts: Option<NonZeroU32>,
+
+    /// Shortest and longest pause between attempts, as in 50ms..20s
+    #[arg(long, value_name = "MIN..MAX")]
+    pub(crate) backoff: Option<Backoff>,
+
+    /// Limit of the whole call until the head of the response: waiting, attempts, pauses
+    #[arg(long, value_name = "TIME", default_value_t = Span(DeadlineLayer::DEFAULT_TOTAL))]
+    pub(crate) timeout: Span,
+
+    /// Limit of one attempt, until the head of the response
+    #[arg(long, value_name = "TIME", default_value_t = Span(TimeoutLayer::DEFAULT_LIMIT))]
+    pub(crate) attempt_timeout: Span,
+
+    /// Limit of name resolution, connection and handshakes [default: 3s]
+    #[arg(long, value_name = "TIME")]
+    pub(crate) connect_timeout: Option<Span>,
+
+    /// Longest pause within the response body
+    #[arg(long, value_name = "TIME", default_value_t = Span(TimeoutLayer::DEFAULT_BODY_IDLE))]
+    pub(crate) body_idle: Span,
+
+    /// Longest pause in which the transport takes nothing of the request body
+    #[arg(long, value_name = "TIME", default_value_t = Span(TimeoutLayer::DEFAULT_WRITE_IDLE))]
+    pub(crate) write_idle: Span,
+
+    /// Most attempts in a span of time, as in 100/s
+    #[arg(long, value_name = "N/UNIT")]
+    pub(crate) rate: Option<Rate>,
+
+    /// Attempts that may go at once before the rate holds
+    #[arg(long, value_name = "N")]
+    pub(crate) burst: Option<NonZeroU32>,
+
+    /// Most connections at a time [default: 4]
+    #[arg(long, value_name = "N")]
+    pub(crate) max_connections: Option<NonZeroUsize>,
+
+    /// Consecutive failures after which the circuit opens
+    #[arg(long, value_name = "N")]
+    pub(crate) breaker_failures: Option<NonZeroU32>,
+
+    /// Without a circuit breaker
+    #[arg(long, conflicts_with = "breaker_failures")]
+    pub(crate) no_breaker: bool,
+
+    /// One attempt only
+    #[arg(long, conflicts_with_all = ["attempts", "backoff"])]
+    pub(crate) no_retry: bool,
+
+    /// Without a rate limit
+    #[arg(long, conflicts_with_all = ["rate", "burst"])]
+    pub(crate) no_rate_limit: bool,
+
+    /// The idempotency key of POST and PATCH: auto, none, or the key itself
+    #[arg(long, value_name = "auto|none|VALUE")]
+    pub(crate) idempotency_key: Option<Key>,
+
+    /// The server is known to honour the key, so that a POST may be sent again
+    #[arg(long)]
+    pub(crate) server_honours_key: bool,
+
+    /// The version of HTTP
+    #[arg(long, value_enum, default_value = "auto")]
+    pub(crate) http: Protocol,
+
+    /// Certificates of authorities to trust besides the system's, as PEM
+    #[arg(long, value_name = "FILE")]
+    pub(crate) cacert: Option<PathBuf>,
+
+    /// The client's own certificate chain, as PEM
+    #[arg(long, value_name = "FILE", requires = "key")]
+    pub(crate) cert: Option<PathBuf>,
+
+    /// The private key of --cert, as PEM
+    #[arg(long, value_name = "FILE", requires = "cert")]
+    pub(crate) key: Option<PathBuf>,
+
+    /// The proxy to go through
+    #[arg(long, value_name = "URL")]
+    pub(crate) proxy: Option<String>,
+
+    /// The request id to send instead of a new one
+    #[arg(long, value_name = "VALUE")]
+    pub(crate) request_id: Option<String>,
+
+    /// Write what happened as JSON; `-` is standard output, in place of the body
+    #[arg(long, value_name = "FILE.json|-")]
+    pub(crate) report: Option<PathBuf>,
+}
+
+impl Options {
+    /// The limits of a call, for its extensions.
+    pub(crate) fn timeouts(&self) -> Timeouts {
+        Timeouts::new()
+            .total(self.timeout.0)
+            .attempt(self.attempt_timeout.0)
+            .body_idle(self.body_idle.0)
+            .write_idle(self.write_idle.0)
+    }
+}

@@ -1,0 +1,116 @@
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt, Full};
+use tokio::fs::File;
+use tokio::io::{AsyncRead, AsyncReadExt, ReadBuf};
+
+use crate::usage::Usage;
+
+/// The body of every request of the command.
+pub(crate) type RequestBody = UnsyncBoxBody<Bytes, io::Error>;
+
+/// The size of the frames in which a file is sent.
+const FRAME: usize = 64 * 1024;
+
+/// A body that is already here.
+pub(crate) fn text(text: impl Into<Bytes>) -> RequestBody {
+    Full::new(text.into())
+        .map_err(|never| match never {})
+        .boxed_unsync()
+}
+
+/// A body that is read from a file, or from standard input for `-`, while it is sent.
+pub(super) async fn file(path: &str) -> Result<RequestBody, Usage> {
+    if path == "-" {
+        return Ok(Upload::new(tokio::io::stdin(), None).boxed_unsync());
+    }
+    let cannot = |error| Usage::new(format!("cannot read {path}: {error}"));
+    let file = File::open(path).await.map_err(cannot)?;
+    let about = file.metadata().await.map_err(cannot)?;
+    if about.is_dir() {
+        return Err(Usage::new(format!("cannot read {path}: it is a directory")));
+    }
+    if !about.is_file() {
+        return Ok(Upload::new(file, None).boxed_unsync());
+    }
+    // What is appended meanwhile is not sent: the length was promised.
+    let length = about.len();
+    Ok(Upload::new(file.take(length), Some(length)).boxed_unsync())
+}
+
+/// What is read of a source, in frames.
+struct Upload<R> {
+    source: R,
+    left: Option<u64>,
+    ended: bool,
+    buffer: Box<[u8]>,
+}
+
+impl<R> Upload<R> {
+    fn new(source: R, length: Option<u64>) -> Self {
+        Self {
+            source,
+            left: length,
+            ended: false,
+            buffer: vec![0; FRAME].into(),
+        }
+    }
+
+    /// Accounts for what was read; nothing read is the end.
+    fn frame(&mut self, read: io::Result<usize>) -> Option<Result<Frame<Bytes>, io::Error>> {
+        let read = match read {
+            Ok(read) => read,
+            Err(error) => return self.fail(error),
+        };
+        if read == 0 {
+            self.ended = true;
+            return match self.left {
+                None | Some(0) => None,
+                Some(_) => self.fail(io::ErrorKind::UnexpectedEof.into()),
+            };
+        }
+        if let Some(left) = &mut self.left {
+            *left = left.saturating_sub(read as u64);
+        }
+        let data = self.buffer.get(..read).unwrap_or_default();
+        Some(Ok(Frame::data(Bytes::copy_from_slice(data))))
+    }
+
+    fn fail(&mut self, error: io::Error) -> Option<Result<Frame<Bytes>, io::Error>> {
+        self.ended = true;
+        Some(Err(error))
+    }
+}
+
+impl<R: AsyncRead + Unpin> Body for Upload<R> {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
+        let this = self.get_mut();
+        if this.is_end_stream() {
+            return Poll::Ready(None);
+        }
+        let mut buffer = ReadBuf::new(&mut this.buffer);
+        let read = ready!(Pin::new(&mut this.source).poll_read(cx, &mut buffer));
+        let read = read.map(|()| buffer.filled().len());
+        Poll::Ready(this.frame(read))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.ended || self.left == Some(0)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.left
+            .map_or_else(SizeHint::default, SizeHint::with_exact)
+    }
+}

@@ -1,0 +1,12 @@
+//! The command, driven as a process over the loopback.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod attempts;
+mod body;
+mod command;
+mod exit;
+mod output;
+mod refusals;
+mod report;
+mod tls;

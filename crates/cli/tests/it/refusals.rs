@@ -1,0 +1,158 @@
+//! What the command line refuses: exit 2, a sentence, and nothing is sent.
+
+use crate::command::{outrigger, upstream};
+
+async fn refused(args: &[&str], sentence: &str) {
+    let ended = outrigger(args).await;
+    assert_eq!(ended.code, 2, "{args:?}: {ended:?}");
+    assert!(
+        ended.stderr.contains(sentence),
+        "{args:?}: {}",
+        ended.stderr
+    );
+    assert!(ended.stdout.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_option_whose_layer_is_not_there_is_refused() {
+    let upstream = upstream().await;
+    let url = upstream.url("/");
+    let cases: [(&[&str], &str); 9] = [
+        (&["--attempts", "3"], "--attempts 3 needs the retry layer"),
+        (
+            &["--backoff", "50ms..20s"],
+            "--backoff 50ms..20s needs the retry layer",
+        ),
+        (
+            &["--rate", "100/s"],
+            "--rate 100/s needs the rate limit layer",
+        ),
+        (&["--burst", "5"], "--burst needs the rate limit layer"),
+        (
+            &["--breaker-failures", "5"],
+            "--breaker-failures needs the breaker layer",
+        ),
+        (
+            &["--idempotency-key", "auto"],
+            "--idempotency-key needs the idempotency layer",
+        ),
+        (
+            &["--idempotency-key", "k-1"],
+            "--idempotency-key needs the idempotency layer",
+        ),
+        (
+            &["--server-honours-key"],
+            "--server-honours-key needs the idempotency layer",
+        ),
+        (
+            &["--proxy", "http://localhost:1"],
+            "--proxy needs the connector's way through a proxy",
+        ),
+    ];
+    for (options, sentence) in cases {
+        refused(&[&["call", &url], options].concat(), sentence).await;
+    }
+    assert!(upstream.log().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_already_holds_is_accepted() {
+    let upstream = upstream().await;
+    let url = upstream.url("/");
+    let without = ["--no-retry", "--no-breaker", "--no-rate-limit"];
+    let ended = outrigger(&[&["call", &url], &without[..]].concat()).await;
+    assert_eq!(ended.code, 0, "{ended:?}");
+    let ended = outrigger(&["call", &url, "--attempts", "1", "--idempotency-key", "none"]).await;
+    assert_eq!(ended.code, 0, "{ended:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_request_that_cannot_be_made_is_refused() {
+    let cases: [(&[&str], &str); 13] = [
+        (&["localhost:80/"], "the url needs http:// or https://"),
+        (
+            &["ftp://localhost/"],
+            "the url needs http:// or https:// and a host",
+        ),
+        (&["http://localhost/a b"], "the url cannot be read"),
+        (
+            &["http://me:secret@localhost/"],
+            "the url carries a user or password",
+        ),
+        (
+            &["http://localhost", "-H", "no colon"],
+            "header 1 has no colon",
+        ),
+        (
+            &["http://localhost", "-H", "a: b", "-H", "b\u{e4}: c"],
+            "header 2 has no valid name",
+        ),
+        (
+            &["http://localhost", "-H", "a: b\nc: d"],
+            "header 1 has no valid value",
+        ),
+        (
+            &["http://localhost", "-q", "novalue"],
+            "-q takes name=value",
+        ),
+        (
+            &["http://localhost", "-f", "novalue"],
+            "-f takes name=value",
+        ),
+        (&["http://localhost", "--json", "{"], "--json is no JSON"),
+        (&["G T", "http://localhost"], "the method is no HTTP method"),
+        (
+            &["http://localhost", "-d", "@/nowhere/at-all"],
+            "cannot read /nowhere/at-all",
+        ),
+        (
+            &["http://localhost", "--request-id", "two words"],
+            "a request id has 1 to 128",
+        ),
+    ];
+    for (args, sentence) in cases {
+        refused(&[&["call"], args].concat(), sentence).await;
+    }
+    refused(
+        &["call", "http://localhost", "--timeout", "3"],
+        "a number and a unit",
+    )
+    .await;
+    refused(
+        &["call", "http://localhost", "-d", "x", "--json", "1"],
+        "cannot be used with",
+    )
+    .await;
+    refused(
+        &["call", "http://localhost", "--report", "-", "-o", "-"],
+        "standard output",
+    )
+    .await;
+    refused(
+        &["call", "http://localhost", "-o", "/nowhere/at-all"],
+        "cannot write",
+    )
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_refusal_and_no_failure_repeats_a_secret() {
+    let canary = "canary-4711";
+    let upstream = upstream().await;
+    let user = format!("http://me:{canary}@{}/", upstream.addr());
+    let query = upstream.url(&format!("/reset/CANCEL?token={canary}"));
+    let bad = format!("authorization: {canary}\u{1}");
+    let good = format!("authorization: {canary}");
+    let cases: [&[&str]; 4] = [
+        &["call", &user],
+        &["call", &format!("http://[{canary}/")],
+        &["call", &query, "-H", &bad],
+        &["call", &query, "-H", &good, "-v", "--report", "-"],
+    ];
+    for args in cases {
+        let ended = outrigger(args).await;
+        assert_ne!(ended.code, 0);
+        assert!(!ended.stderr.contains(canary), "{}", ended.stderr);
+        assert!(!ended.stdout().contains(canary), "{}", ended.stdout());
+    }
+}
