@@ -1,6 +1,8 @@
 use clap::{Parser, Subcommand};
 
 use crate::call::CallArgs;
+use crate::load::LoadArgs;
+use crate::upstream::UpstreamArgs;
 
 /// HTTP calls that stay upright in rough water.
 #[derive(Debug, Parser)]
@@ -15,4 +17,8 @@ pub(crate) struct Args {
 pub(crate) enum Command {
     /// Make one call and print the body of its answer
     Call(Box<CallArgs>),
+    /// Make the same call many times, so many at a time
+    Load(Box<LoadArgs>),
+    /// Be a server that misbehaves on demand
+    Upstream(UpstreamArgs),
 }

@@ -4,10 +4,14 @@ mod args;
 mod call;
 mod console;
 mod exit;
+mod load;
 mod options;
 mod pem;
 mod report;
 mod request;
+mod tally;
+mod times;
+mod upstream;
 mod usage;
 mod wire;
 mod words;
@@ -37,6 +41,8 @@ fn run(command: Command) -> Result<Exit, Usage> {
     let exit = runtime.block_on(async {
         match command {
             Command::Call(args) => call::run(*args).await,
+            Command::Load(args) => load::run(*args).await,
+            Command::Upstream(args) => upstream::run(args).await,
         }
     });
     // A read of standard input that nobody waits for any more must not keep the process alive.

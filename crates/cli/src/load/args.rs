@@ -1,0 +1,21 @@
+use std::num::NonZeroUsize;
+
+use clap::Args;
+
+use crate::request::RequestArgs;
+
+/// What to send, how often, and how many at a time.
+#[derive(Args, Debug)]
+#[command(allow_missing_positional = true)]
+pub(crate) struct LoadArgs {
+    /// How many requests to send in all
+    #[arg(short = 'n', long, value_name = "N")]
+    pub(super) requests: NonZeroUsize,
+
+    /// How many to have under way at a time
+    #[arg(short, long, value_name = "N")]
+    pub(super) concurrency: NonZeroUsize,
+
+    #[command(flatten)]
+    pub(super) request: RequestArgs,
+}
