@@ -2,6 +2,7 @@ use clap::{Parser, Subcommand};
 
 use crate::call::CallArgs;
 use crate::load::LoadArgs;
+use crate::storm::StormArgs;
 use crate::upstream::UpstreamArgs;
 
 /// HTTP calls that stay upright in rough water.
@@ -19,6 +20,8 @@ pub(crate) enum Command {
     Call(Box<CallArgs>),
     /// Make the same call many times, so many at a time
     Load(Box<LoadArgs>),
+    /// Send a naive client and this stack through the same storm, and compare
+    Storm(StormArgs),
     /// Be a server that misbehaves on demand
     Upstream(UpstreamArgs),
 }

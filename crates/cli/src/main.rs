@@ -9,6 +9,7 @@ mod options;
 mod pem;
 mod report;
 mod request;
+mod storm;
 mod tally;
 mod times;
 mod upstream;
@@ -42,6 +43,7 @@ fn run(command: Command) -> Result<Exit, Usage> {
         match command {
             Command::Call(args) => call::run(*args).await,
             Command::Load(args) => load::run(*args).await,
+            Command::Storm(args) => storm::run(args).await,
             Command::Upstream(args) => upstream::run(args).await,
         }
     });

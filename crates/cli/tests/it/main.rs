@@ -10,5 +10,6 @@ mod load;
 mod output;
 mod refusals;
 mod report;
+mod storm;
 mod tls;
 mod upstream;

@@ -1,0 +1,66 @@
+use std::time::Duration;
+
+use bytes::Bytes;
+use fastrand::Rng;
+use http::{Method, Request};
+
+use super::phase::Phase;
+
+/// The header that names a call, so that the upstream's log tells its attempts from other calls.
+pub(super) const CALL: &str = "x-storm-call";
+
+/// How many calls begin in a second.
+pub(super) const PER_SECOND: u32 = 100;
+
+/// How many of a hundred calls are POSTs.
+const POSTS: u32 = 30;
+
+/// One call as the dice have planned it, the same for both clients.
+#[derive(Clone, Debug)]
+pub(super) struct Planned {
+    /// Its moment, from the beginning of its phase.
+    pub(super) at: Duration,
+    id: u64,
+    method: Method,
+    path: &'static str,
+}
+
+/// Plans the calls of a phase that lasts so long; `first` is the id of the first one.
+pub(super) fn plan(phase: &Phase, length: Duration, first: u64, dice: &mut Rng) -> Vec<Planned> {
+    let between = Duration::from_secs(1) / PER_SECOND;
+    let calls = length.as_millis() / between.as_millis();
+    let mut planned = Vec::new();
+    for n in 0..calls as u32 {
+        let jitter = Duration::from_micros(dice.u64(0..between.as_micros() as u64));
+        let fault = dice.choice(phase.faults);
+        planned.push(Planned {
+            at: between * n + jitter,
+            id: first + u64::from(n),
+            method: if dice.u32(0..100) < POSTS {
+                Method::POST
+            } else {
+                Method::GET
+            },
+            path: fault.map_or("/", |fault| fault.path),
+        });
+    }
+    planned
+}
+
+impl Planned {
+    /// The request of this call to the upstream at `authority`.
+    ///
+    /// # Errors
+    /// When `authority` is none.
+    pub(super) fn request(&self, authority: &str) -> http::Result<Request<Bytes>> {
+        let body = match self.method {
+            Method::POST => "{\"amount\":1}",
+            _ => "",
+        };
+        Request::builder()
+            .method(self.method.clone())
+            .uri(format!("http://{authority}{}", self.path))
+            .header(CALL, self.id)
+            .body(Bytes::from_static(body.as_bytes()))
+    }
+}
