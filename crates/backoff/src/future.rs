@@ -39,6 +39,13 @@ impl<S, F, B> ResponseFuture<S, F, B> {
     pub(crate) fn new(state: State<S, F, B>, turn: Option<Turn>) -> Self {
         Self { state, turn }
     }
+
+    pub(crate) fn off(future: F) -> Self {
+        Self {
+            state: State::Called { future },
+            turn: None,
+        }
+    }
 }
 
 impl<S, F, B> State<S, F, B> {
@@ -125,11 +132,13 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let result = ready!(this.state.poll(cx));
-        if let Some(turn) = this.turn.take() {
-            turn.finish(&result);
+        let poll = this.state.poll(cx);
+        if let Poll::Ready(result) = &poll
+            && let Some(turn) = this.turn.take()
+        {
+            turn.finish(result);
         }
-        Poll::Ready(result)
+        poll
     }
 }
 

@@ -41,18 +41,24 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let Some(runs) = &self.runs else {
-            let future = self.inner.call(request);
-            return ResponseFuture::new(State::Called { future }, None);
-        };
-        match runs.admit(&request, Instant::now()) {
-            Ok((turn, None)) => {
-                ResponseFuture::new(State::admit(&mut self.inner, request), Some(turn))
-            }
-            Ok((turn, Some(at))) => {
-                ResponseFuture::new(State::pause(self.inner.clone(), request, at), Some(turn))
-            }
-            Err(paused) => ResponseFuture::new(State::failed(paused), None),
+        match &self.runs {
+            Some(runs) => pace(runs, &mut self.inner, request),
+            None => ResponseFuture::off(self.inner.call(request)),
         }
+    }
+}
+
+/// Makes a call now, or at an instant that it can wait for.
+fn pace<S, B>(runs: &Runs, inner: &mut S, request: Request<B>) -> ResponseFuture<S, S::Future, B>
+where
+    S: Service<Request<B>> + Clone,
+    S::Error: Into<BoxError>,
+{
+    match runs.admit(&request, Instant::now()) {
+        Ok((turn, None)) => ResponseFuture::new(State::admit(inner, request), Some(turn)),
+        Ok((turn, Some(at))) => {
+            ResponseFuture::new(State::pause(inner.clone(), request, at), Some(turn))
+        }
+        Err(paused) => ResponseFuture::new(State::failed(paused), None),
     }
 }
