@@ -11,6 +11,7 @@ use bytes::Bytes;
 use http::{Method, Request, Response};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Empty};
+use outrigger_backoff::{BackoffLayer, Exponential};
 use outrigger_core::{Fault, Outcome};
 use outrigger_idempotency::{IdempotencyKeyLayer, KeyFormat};
 use outrigger_request_id::{InboundLayer, RequestIdLayer};
@@ -36,7 +37,7 @@ struct Candidate {
 }
 
 /// The recipe's layer, each layer of ours, and all of them in a stack.
-const CANDIDATES: [Candidate; 7] = [
+const CANDIDATES: [Candidate; 8] = [
     Candidate {
         name: "gate",
         owns_readiness: true,
@@ -51,6 +52,11 @@ const CANDIDATES: [Candidate; 7] = [
         name: "timeout",
         owns_readiness: true,
         wrap: timeout,
+    },
+    Candidate {
+        name: "backoff",
+        owns_readiness: true,
+        wrap: backoff,
     },
     Candidate {
         name: "idempotency",
@@ -108,8 +114,14 @@ fn timeout(inner: Http) -> Http {
     boxed(TimeoutLayer::default().layer(inner))
 }
 
+fn backoff(inner: Http) -> Http {
+    let schedule = Exponential::new(Duration::from_millis(50), Duration::from_secs(1));
+    boxed(BackoffLayer::new(schedule).layer(inner))
+}
+
 fn idempotency(inner: Http) -> Http {
-    boxed(IdempotencyKeyLayer::new(KeyFormat::StructuredString).layer(inner))
+    let layer = IdempotencyKeyLayer::new(KeyFormat::StructuredString);
+    boxed(layer.server_honours(true).layer(inner))
 }
 
 fn request_id(inner: Http) -> Http {
@@ -122,7 +134,7 @@ fn inbound(inner: Http) -> Http {
 
 /// Outermost first.
 fn stack(inner: Http) -> Http {
-    request_id(idempotency(deadline(gate(timeout(inner)))))
+    request_id(idempotency(deadline(backoff(gate(timeout(inner))))))
 }
 
 type Ground = fn(&ContractProbe) -> Http;
