@@ -69,3 +69,8 @@ pub use self::error::Error;
 pub use self::kind::ErrorKind;
 #[cfg(all(feature = "request-id", feature = "timeout"))]
 pub use self::stack::{Stack, stack};
+
+/// The README's examples are tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;
