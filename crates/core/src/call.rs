@@ -111,6 +111,11 @@ impl Call {
         self.key_honoured = true;
     }
 
+    /// States that the key was dropped on the way to another origin, where nobody honours it.
+    pub fn drop_key(&mut self) {
+        self.key_honoured = false;
+    }
+
     /// States whether the layer whose inner service is called or polled now sends the request again
     /// when need be.
     pub fn set_repeated(&mut self, repeated: bool) {
@@ -373,6 +378,15 @@ mod tests {
             hidden(|| assert_eq!(current(), None));
             assert_eq!(current().map(|call| call.attempt()), Some(1));
         });
+    }
+
+    #[test]
+    fn a_key_that_was_dropped_is_not_honoured() {
+        let mut call = Call::default();
+        call.honour_key();
+        assert!(call.key_honoured());
+        call.drop_key();
+        assert!(!call.key_honoured());
     }
 
     #[test]

@@ -48,7 +48,8 @@
 //! nothing is repeated then.
 //!
 //! A key must not follow a redirect to another origin: a client that follows redirects drops the
-//! header named by [`header_name`] there.
+//! header named by [`header_name`] there, and says so in the Call
+//! ([`drop_key`](outrigger_core::call::Call::drop_key)), so that nothing is repeated without it.
 //!
 //! [`server_honours`]: IdempotencyKeyLayer::server_honours
 //! [`header_name`]: IdempotencyKeyLayer::header_name
