@@ -5,6 +5,7 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
+    time::Duration,
 };
 
 use tokio::{
@@ -12,7 +13,7 @@ use tokio::{
     task::{JoinHandle, JoinSet},
 };
 
-use crate::{Log, Transport};
+use crate::{Log, Transport, time::pause};
 
 /// What can answer connections: a [`raw::Script`](crate::raw::Script) or an upstream of your own.
 pub trait Serve: Send + Sync + 'static {
@@ -112,14 +113,20 @@ impl<S> fmt::Debug for Server<S> {
     }
 }
 
+/// How many connections one server has at a time; more wait in the system's backlog.
+const MAX_CONNECTIONS: usize = 10_000;
+
 async fn accept<S: Serve>(listener: TcpListener, serve: Arc<S>, accepted: Arc<AtomicUsize>) {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
             Some(_) = connections.join_next() => {}
-            accept = listener.accept() => {
-                // Accepting fails for reasons of the peer or of the moment; the next one may come.
-                let Ok((socket, _)) = accept else { continue };
+            accept = listener.accept(), if connections.len() < MAX_CONNECTIONS => {
+                let Ok((socket, _)) = accept else {
+                    // For want of file handles, say, which come free again.
+                    pause(Duration::from_millis(10)).await;
+                    continue;
+                };
                 // A frame a script sends must leave now, not with the next one.
                 let _ = socket.set_nodelay(true);
                 let connection = accepted.fetch_add(1, Ordering::Relaxed) + 1;

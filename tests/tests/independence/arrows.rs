@@ -57,7 +57,7 @@ const ROWS: &[(&str, u8, &str)] = &[
     (
         "outrigger-testkit",
         3,
-        "bytes fastrand futures-util h2 http http-body http-body-util hyper hyper-util \
+        "bytes fastrand h2 http http-body http-body-util hyper hyper-util \
          loona-hpack pin-project-lite tokio tokio-rustls? tower-layer tower-service",
     ),
     (

@@ -13,14 +13,14 @@ use crate::{Log, Transport, time::pause};
 /// DATA back at once. Each of them can be switched off. They are held back until the script has
 /// sent its own [`settings`](Self::settings), with which a server must begin (RFC 9113 §3.4).
 ///
-/// A request's head is announced by [`request`](Self::request) once, in the order of arrival; of
-/// those not yet asked for, [`Peer::MAX_WAITING`] are kept before reading stops.
+/// A request's head is announced by [`request`](Self::request) once, in the order of arrival.
 pub struct Peer {
     connection: usize,
     log: Log<Entry>,
     wire: Wire,
     streams: Streams,
     waiting: VecDeque<Request>,
+    received: usize,
     preface_read: bool,
     settings_sent: bool,
     held: Vec<Frame>,
@@ -30,8 +30,12 @@ pub struct Peer {
 }
 
 impl Peer {
-    /// The most requests that are read ahead of the script's asking for them.
+    /// The most requests that are read ahead of the script's asking for them. With one more the script
+    /// fails, except in `wait`, which then stops reading.
     pub const MAX_WAITING: usize = 1024;
+
+    /// The most bytes of request bodies that one connection writes into the log, before its script fails.
+    pub const MAX_BODIES: usize = 64 << 20;
 
     pub(super) fn new(transport: Transport, connection: usize, log: Log<Entry>) -> Self {
         Self {
@@ -40,6 +44,7 @@ impl Peer {
             wire: Wire::new(transport),
             streams: Streams::new(connection),
             waiting: VecDeque::new(),
+            received: 0,
             preface_read: false,
             settings_sent: false,
             held: Vec::new(),
@@ -210,9 +215,18 @@ impl Peer {
             .read_frame()
             .await?
             .ok_or(io::ErrorKind::UnexpectedEof)?;
+        if let Frame::Data { payload, .. } = &frame {
+            self.received = self.received.saturating_add(payload.len());
+            if self.received > Self::MAX_BODIES {
+                return Err(io::Error::other("the bodies are too long for the log"));
+            }
+        }
         self.record(Event::Received(frame.clone()))?;
         if let Some(event) = self.streams.observe(&frame)? {
             if let Event::Request(request) = &event {
+                if self.waiting.len() >= Self::MAX_WAITING {
+                    return Err(io::Error::other("too many requests wait for the script"));
+                }
                 self.waiting.push_back(request.clone());
             }
             self.record(event)?;

@@ -3,6 +3,7 @@ use std::{fmt, sync::Arc, time::Duration};
 use bytes::Bytes;
 use http::Request;
 
+use super::dice::Dice;
 use crate::{Reply, raw::Code};
 
 /// What an upstream does with a request: answer it, or fail in one of the ways real ones do.
@@ -20,6 +21,7 @@ pub(super) enum What {
     Drain(Reply),
     Echo,
     With(Arc<dyn Fn(Request<Bytes>) -> Behaviour + Send + Sync>),
+    Chaos(Dice),
     Reset(Code),
     Goaway(Code),
     Close,
@@ -39,6 +41,13 @@ impl Behaviour {
         decide: impl Fn(Request<Bytes>) -> B + Send + Sync + 'static,
     ) -> Self {
         What::With(Arc::new(move |request| decide(request).into())).into()
+    }
+
+    /// Draws one of these for each request, with the chance its share has in their sum. The same seed
+    /// draws the same row. Its own [`executed`](Self::executed), [`early`](Self::early) and
+    /// [`after`](Self::after) say nothing; without any share it answers 200.
+    pub fn chaos(seed: u64, faces: impl IntoIterator<Item = (u32, Self)>) -> Self {
+        What::Chaos(Dice::new(seed, faces)).into()
     }
 
     /// Resets the stream with this code. It executes before, except with
@@ -154,6 +163,7 @@ impl fmt::Debug for What {
             Self::Drain(reply) => f.debug_tuple("Drain").field(reply).finish(),
             Self::Echo => f.write_str("Echo"),
             Self::With(_) => f.write_str("With"),
+            Self::Chaos(_) => f.write_str("Chaos"),
             Self::Reset(code) => f.debug_tuple("Reset").field(code).finish(),
             Self::Goaway(code) => f.debug_tuple("Goaway").field(code).finish(),
             Self::Close => f.write_str("Close"),

@@ -12,6 +12,7 @@ use super::{
     action::Action,
     flushed::Flushed,
     gate::{Control, Gate},
+    ledger::Ledger,
 };
 use crate::{BoxError, Transport, raw::Code};
 
@@ -36,7 +37,10 @@ async fn answer(
     ordinal: u32,
     control: &Control,
 ) -> Result<Response<Flushed>, BoxError> {
-    match upstream.act(request, connection, ordinal, || true).await? {
+    match upstream
+        .act(request, connection, ordinal, &Ledger::default())
+        .await?
+    {
         Action::Answer(response) => Ok(response.map(Flushed::new)),
         Action::Drain(mut response) => {
             response

@@ -43,9 +43,7 @@ pub(super) async fn serve(upstream: Upstream, transport: Transport, connection: 
     let control = Arc::new(Control::default());
     let gate = Gate::new(transport, Arc::clone(&control));
     let mut builder = server::Builder::new();
-    if let Some(streams) = upstream.streams_allowed() {
-        builder.max_concurrent_streams(streams);
-    }
+    builder.max_concurrent_streams(upstream.streams_allowed());
     let Ok(mut h2) = builder.handshake::<_, Bytes>(gate).await else {
         return;
     };
@@ -91,7 +89,7 @@ async fn serve_stream(
         request.map(Received::new),
         shared.connection,
         stream,
-        || shared.ledger.admits(stream),
+        &shared.ledger,
     );
     let action = tokio::select! {
         biased;

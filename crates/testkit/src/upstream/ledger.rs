@@ -14,8 +14,14 @@ struct State {
 }
 
 impl Ledger {
-    /// Says whether this stream may be executed, and if so remembers that it was.
+    /// Says whether this stream may still be executed.
     pub(super) fn admits(&self, stream: u32) -> bool {
+        let state = self.lock();
+        !state.closed || stream <= state.highest_executed
+    }
+
+    /// Says whether this stream is executed, and if so remembers it.
+    pub(super) fn execute(&self, stream: u32) -> bool {
         let mut state = self.lock();
         let admits = !state.closed || stream <= state.highest_executed;
         if admits {

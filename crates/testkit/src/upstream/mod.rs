@@ -37,6 +37,7 @@
 mod action;
 mod arrival;
 mod behaviour;
+mod dice;
 mod flushed;
 mod gate;
 mod http1;

@@ -14,7 +14,7 @@ pub struct Upstream {
     routes: Routes<Behaviour>,
     paths: Arc<Paths>,
     log: Option<Log<Arrival>>,
-    max_concurrent_streams: Option<u32>,
+    max_concurrent_streams: u32,
 }
 
 impl Upstream {
@@ -32,14 +32,14 @@ impl Upstream {
             routes: Routes::new(),
             paths: Arc::default(),
             log: Some(Log::new()),
-            max_concurrent_streams: None,
+            max_concurrent_streams: 1024,
         }
     }
 
-    /// Sets how many streams a client may have open on a connection; no limit by default.
+    /// Sets how many streams a client may have open on an HTTP/2 connection; 1,024 by default.
     #[must_use]
     pub fn max_concurrent_streams(mut self, streams: u32) -> Self {
-        self.max_concurrent_streams = Some(streams);
+        self.max_concurrent_streams = streams;
         self
     }
 
@@ -86,7 +86,7 @@ impl Upstream {
         );
     }
 
-    pub(super) fn streams_allowed(&self) -> Option<u32> {
+    pub(super) fn streams_allowed(&self) -> u32 {
         self.max_concurrent_streams
     }
 

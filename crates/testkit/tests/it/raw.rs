@@ -14,6 +14,9 @@ use tokio::{
 
 use crate::client::{builder, connect, find, get, post};
 
+/// What a client says first, with empty SETTINGS.
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+
 /// Long enough for anything that happens on a loopback socket.
 const AMPLE: Duration = Duration::from_secs(10);
 
@@ -27,12 +30,12 @@ where
     Server::bind(Script::new(script)).await.unwrap()
 }
 
-/// How the script of the first connection ended, once it has.
-fn ended(log: &Log<Entry>) -> Option<Option<String>> {
+/// How the script of a connection ended, once it has.
+fn ended(log: &Log<Entry>, connection: usize) -> Option<Option<String>> {
     log.entries()
         .into_iter()
         .find_map(|entry| match entry.event {
-            Event::Ended(how) => Some(how),
+            Event::Ended(how) if entry.connection == connection => Some(how),
             _ => None,
         })
 }
@@ -155,8 +158,8 @@ async fn receipts_wait_for_settings_that_are_sent_late() {
 /// A client that sends its preface, empty SETTINGS and `GET /` on stream 1, and no more.
 async fn h2_client_bytes(addr: std::net::SocketAddr) -> TcpStream {
     let mut socket = TcpStream::connect(addr).await.unwrap();
-    let hello = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0\0\0\x03\x01\x05\0\0\0\x01\x82\x84\x86";
-    socket.write_all(hello).await.unwrap();
+    let hello = [PREFACE, b"\0\0\x03\x01\x05\0\0\0\x01\x82\x84\x86"].concat();
+    socket.write_all(&hello).await.unwrap();
     socket
 }
 
@@ -298,7 +301,7 @@ async fn silence_reads_on_and_answers_nothing_while_the_connection_lives() {
     connection.abort();
 
     let log = server.log();
-    log.wait_until(|log| ended(log) == Some(None)).await;
+    log.wait_until(|log| ended(log, 1) == Some(None)).await;
     assert_eq!(log.executed().len(), 1);
 }
 
@@ -434,6 +437,46 @@ async fn a_long_request_body_stalls_without_window_updates() {
 }
 
 #[tokio::test]
+async fn a_script_fails_when_too_much_comes_that_it_does_not_ask_for() {
+    let server = serve(|mut peer| async move {
+        let request = peer.request().await?;
+        peer.body(&request).await.map(drop)
+    })
+    .await;
+    // The body of stream 1 has no end; what follows are requests, or five frames of 16 MiB.
+    let post = b"\0\0\x03\x01\x04\0\0\0\x01\x83\x84\x86".to_vec();
+    let request = |n: u32| {
+        [
+            b"\0\0\x03\x01\x05",
+            &(2 * n + 3).to_be_bytes()[..],
+            b"\x82\x84\x86",
+        ]
+        .concat()
+    };
+    let requests = (0..=Peer::MAX_WAITING as u32).flat_map(request).collect();
+    let data = [b"\xff\xff\xff\0\0\0\0\0\x01", &vec![0; 0xff_ffff][..]]
+        .concat()
+        .repeat(5);
+
+    for (connection, (more, why)) in [
+        (requests, "too many requests"),
+        (data, "bodies are too long"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let mut socket = TcpStream::connect(server.addr()).await.unwrap();
+        let sent: Vec<u8> = [PREFACE, &post, &more].concat();
+        // The script may close before all is sent.
+        let _ = socket.write_all(&sent).await;
+        let log = server.log();
+        log.wait_until(|log| ended(log, connection + 1).is_some())
+            .await;
+        assert!(ended(&log, connection + 1).unwrap().unwrap().contains(why));
+    }
+}
+
+#[tokio::test]
 async fn a_head_that_fills_several_frames_is_read_whole() {
     let server =
         serve(|mut peer| async move { peer.settings([]).await.and(peer.behave().await) }).await;
@@ -491,7 +534,7 @@ async fn a_dropped_server_ends_its_connections_and_closes_its_port() {
     drop(server);
 
     timeout(AMPLE, pending).await.unwrap().unwrap().unwrap_err();
-    log.wait_until(|log| ended(log) == Some(Some("cut off with its server".to_owned())))
+    log.wait_until(|log| ended(log, 1) == Some(Some("cut off with its server".to_owned())))
         .await;
     assert!(TcpStream::connect(addr).await.is_err());
 }
@@ -504,6 +547,6 @@ async fn a_script_that_panics_says_so_in_the_log() {
     client.send_request(get("/")).await.unwrap_err();
 
     let log = server.log();
-    log.wait_until(|log| ended(log) == Some(Some("panicked".to_owned())))
+    log.wait_until(|log| ended(log, 1) == Some(Some("panicked".to_owned())))
         .await;
 }

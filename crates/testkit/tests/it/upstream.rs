@@ -1,4 +1,11 @@
-use std::{io, time::Duration};
+use std::{
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use bytes::Bytes;
 use http::{Method, Request, Response, Version};
@@ -449,6 +456,66 @@ async fn behaviours_follow_each_other_by_path_and_by_route() {
     );
     assert_eq!(route.calls(), 3);
     upstream.assert_satisfied();
+}
+
+#[tokio::test]
+async fn chaos_keeps_its_shares_and_a_seed_repeats_it() {
+    async fn row(seed: u64) -> Vec<u16> {
+        let reply = |status: u16| Behaviour::from(Reply::status(status));
+        let upstream = Upstream::new();
+        upstream.get("/").always(Behaviour::chaos(
+            seed,
+            [(70, reply(200)), (0, reply(500)), (30, reply(503))],
+        ));
+        let setup = Setup::new(Version::HTTP_2, upstream).await;
+        let mut row = Vec::new();
+        for _ in 0..400 {
+            row.push(setup.get("/").await.unwrap().status().as_u16());
+        }
+        row
+    }
+
+    let (first, again, other) = (row(7).await, row(7).await, row(8).await);
+
+    assert_eq!(first, again);
+    assert_ne!(first, other);
+    let busy = first.iter().filter(|status| **status == 503).count();
+    assert!((80..160).contains(&busy), "{busy} of 400");
+    assert!(!first.contains(&500));
+}
+
+#[tokio::test]
+async fn chaos_without_shares_answers() {
+    let upstream = Upstream::new();
+    upstream.get("/").always(Behaviour::chaos(1, []));
+    assert_eq!(
+        Setup::new(Version::HTTP_2, upstream)
+            .await
+            .get("/")
+            .await
+            .unwrap()
+            .status(),
+        200
+    );
+}
+
+#[tokio::test]
+async fn a_closure_is_not_shown_a_request_that_is_not_whole() {
+    let shown = Arc::new(AtomicUsize::new(0));
+    let (upstream, counter) = (Upstream::new(), Arc::clone(&shown));
+    upstream.post("/").always(Behaviour::with(move |_| {
+        counter.fetch_add(1, Ordering::Relaxed);
+        Reply::status(200)
+    }));
+    let setup = Setup::new(Version::HTTP_2, upstream).await;
+
+    let broken = Body::from("1").pause(BRIEF / 4).fail(|| "source gone");
+    setup.send(Method::POST, "/", broken).await.unwrap_err();
+    setup.server.log().wait_until(|log| !log.is_empty()).await;
+    assert_eq!(shown.load(Ordering::Relaxed), 0);
+
+    setup.send(Method::POST, "/", "whole").await.unwrap();
+    assert_eq!(shown.load(Ordering::Relaxed), 1);
 }
 
 #[tokio::test]
