@@ -4,14 +4,14 @@ use http::Uri;
 use http_body::Body;
 use hyper_util::client::legacy::connect::{Connected, Connection};
 use outrigger_core::{BoxError, Deadline, Endpoint};
-use tokio::time::{Instant, sleep_until, timeout_at};
+use tokio::time::{Instant, timeout_at};
 
 use crate::dial::Dial;
-use crate::kernel::Kind;
+use crate::kernel::{Key, Kind, Watch};
 use crate::link::Link;
 use crate::settings::Settings;
 use crate::shared::Shared;
-use crate::socket::Socket;
+use crate::socket::{Remote, Socket};
 use crate::{ConnectorError, HttpVersion, classify};
 
 /// Opens one connection for the pool, on a task of its own: the calls that wait for it may go, and
@@ -22,6 +22,7 @@ pub(crate) struct Connect<B, D> {
     pub(crate) settings: Settings,
     pub(crate) endpoint: Endpoint,
     pub(crate) socket: Socket,
+    pub(crate) remote: Remote,
 }
 
 impl<B, D> Connect<B, D>
@@ -36,6 +37,7 @@ where
             settings,
             endpoint,
             socket,
+            mut remote,
         } = self;
         let key = socket.key();
         let limit = settings.connect_timeout;
@@ -66,10 +68,36 @@ where
         if kind == Kind::Http2 {
             // An HTTP/2 server begins with its SETTINGS (RFC 9113 §3.4): one that does not is no
             // better than one that does not accept.
-            sleep_until(deadline).await;
+            if timeout_at(deadline, &mut remote.closed).await.is_ok() {
+                return;
+            }
             if let Some(shared) = shared.upgrade() {
                 shared.overdue(key, overdue(endpoint));
             }
+        }
+        watch(shared, key, remote).await;
+    }
+}
+
+/// Looks at a connection from time to time until its socket is closed.
+async fn watch<B, D>(shared: Weak<Shared<B, D>>, key: Key, mut remote: Remote)
+where
+    B: Body<Data: Send, Error: Into<BoxError>> + Send + Unpin + 'static,
+    D: Dial + Clone + Send + 'static,
+{
+    while let Some(shared) = shared.upgrade() {
+        let until = match shared.watch(key) {
+            Watch::Until(until) => until,
+            Watch::Gone => return,
+            Watch::Kill => {
+                // Where the socket has closed in between, there is nobody to be told.
+                let _ = remote.kill.send(());
+                return;
+            }
+        };
+        drop(shared);
+        if timeout_at(until, &mut remote.closed).await.is_ok() {
+            return;
         }
     }
 }

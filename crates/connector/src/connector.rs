@@ -76,6 +76,21 @@ impl<B, D: Clone> Connector<B, D> {
         self.set(|settings| settings.limits.waiters = limit)
     }
 
+    /// How long a connection may carry nothing before it is closed. By default 90 s.
+    #[must_use]
+    pub fn idle_expiry(self, limit: Duration) -> Self {
+        self.set(|settings| settings.limits.idle = limit)
+    }
+
+    /// How old a connection may be and still take calls; those it carries are finished. Each has a
+    /// fifth more or less, so that not all are opened anew at once. By default 10 min.
+    ///
+    /// A new connection asks for the host's addresses again.
+    #[must_use]
+    pub fn max_age(self, limit: Duration) -> Self {
+        self.set(|settings| settings.max_age = limit)
+    }
+
     /// How an HTTP/2 connection with streams in flight is tried: it is sent a PING this often, and
     /// closed when the answer takes longer than `timeout`. By default 20 s and 10 s.
     ///

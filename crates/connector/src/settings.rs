@@ -11,6 +11,7 @@ pub(crate) struct Settings {
     pub(crate) acquire_timeout: Duration,
     pub(crate) keep_alive: Option<KeepAlive>,
     pub(crate) limits: Limits,
+    pub(crate) max_age: Duration,
 }
 
 /// How a connection with streams in flight is tried: a PING this often, and how long its answer may
@@ -35,7 +36,9 @@ impl Default for Settings {
                 per_endpoint: 4,
                 total: 256,
                 waiters: 10_000,
+                idle: Duration::from_secs(90),
             },
+            max_age: Duration::from_secs(600),
         }
     }
 }

@@ -1,5 +1,6 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::time::Duration;
 
 use http::Uri;
 use http_body::Body;
@@ -12,7 +13,7 @@ use crate::connect::Connect;
 use crate::dial::Dial;
 use crate::frames::Word;
 use crate::keeper::Keeper;
-use crate::kernel::{Key, Lease, OriginCount, Place, Pool, Step};
+use crate::kernel::{Key, Lease, Opened, OriginCount, Place, Pool, Step, Watch};
 use crate::link::{Link, Reuse};
 use crate::permit::Permit;
 use crate::settings::Settings;
@@ -123,15 +124,29 @@ where
     /// A connect has succeeded.
     pub(crate) fn connected(&self, key: Key, link: Link<B>) {
         let now = Instant::now();
-        self.lock().connected(key, link.kind(), Arc::new(link), now);
+        let opened = Opened {
+            kind: link.kind(),
+            handle: Arc::new(link),
+            expires: now.checked_add(jittered(self.settings.max_age)),
+        };
+        self.lock().connected(key, opened, now);
         self.work(now);
+    }
+
+    /// Looks at a connection whose socket is open.
+    pub(crate) fn watch(&self, key: Key) -> Watch {
+        let now = Instant::now();
+        let watch = self.lock().watch(key, now);
+        self.work(now);
+        watch
     }
 
     /// The peer has had its time to send SETTINGS; where it has not, what waits for it fails.
     pub(crate) fn overdue(&self, key: Key, error: ConnectorError) {
-        let failed = self.lock().overdue(key);
+        let now = Instant::now();
+        let failed = self.lock().overdue(key, now);
         fail(failed, &error);
-        self.work(Instant::now());
+        self.work(now);
     }
 
     /// Does what the kernel says until it has nothing more to say.
@@ -154,12 +169,14 @@ where
 
     fn connect(&self, key: Key, endpoint: Endpoint) {
         let keeper: Weak<dyn Keeper> = Weak::<Self>::clone(&self.me);
+        let (socket, remote) = Socket::new(keeper, key);
         let connect = Connect {
             shared: Weak::clone(&self.me),
             dialer: self.dialer(),
             settings: self.settings,
             endpoint,
-            socket: Socket::new(keeper, key),
+            socket,
+            remote,
         };
         // Without a runtime the connect is dropped, and so has failed.
         if let Some(runtime) = Handle::try_current().ok().or(self.runtime.get().cloned()) {
@@ -177,11 +194,12 @@ where
 
     /// Gives a place on an HTTP/1 connection back once hyper has noticed the end of the exchange.
     async fn release_when_ready(self: Arc<Self>, key: Key, link: Arc<Link<B>>) {
-        if !link.ready().await {
-            self.lock().retire(key);
-        }
+        let ready = link.ready().await;
         drop(link);
         let now = Instant::now();
+        if !ready {
+            self.lock().retire(key, now);
+        }
         self.lock().release(key, now);
         self.work(now);
     }
@@ -193,13 +211,14 @@ where
     D: Dial + Clone + Send + 'static,
 {
     fn heard(&self, key: Key, word: Word) {
+        let now = Instant::now();
         match word {
             Word::Settings(Some(limit)) => self.lock().settled(key, limit),
             Word::Settings(None) => self.lock().settled_silently(key),
-            Word::GoAway(_) => self.lock().retire(key),
+            Word::GoAway(_) => self.lock().retire(key, now),
             Word::Answer => return,
         }
-        self.work(Instant::now());
+        self.work(now);
     }
 
     fn released(&self, key: Key, complete: bool) {
@@ -207,7 +226,7 @@ where
         let mut pool = self.lock();
         match pool.handle(key).map(|link| link.reuse(complete)) {
             None | Some(Reuse::Now) => {}
-            Some(Reuse::Never) => pool.retire(key),
+            Some(Reuse::Never) => pool.retire(key, now),
             Some(Reuse::Soon(link)) => {
                 drop(pool);
                 if let (Some(me), Ok(runtime)) = (self.me.upgrade(), Handle::try_current()) {
@@ -216,7 +235,7 @@ where
                 }
                 drop(link);
                 pool = self.lock();
-                pool.retire(key);
+                pool.retire(key, now);
             }
         }
         pool.release(key, now);
@@ -235,6 +254,13 @@ where
         }
         self.work(Instant::now());
     }
+}
+
+/// A fifth more or less, by a die of this thread.
+fn jittered(age: Duration) -> Duration {
+    let fifth = age / 5;
+    let share = fifth.saturating_mul(2) / 1000 * fastrand::u32(0..=1000);
+    age.saturating_sub(fifth).saturating_add(share)
 }
 
 fn fail<B>(waiters: BTreeMap<u64, Waiter<B>>, error: &ConnectorError) {

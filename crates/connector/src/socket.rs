@@ -1,4 +1,10 @@
+use std::convert::Infallible;
+use std::io;
+use std::pin::Pin;
 use std::sync::Weak;
+use std::task::{Context, Poll};
+
+use tokio::sync::oneshot;
 
 use crate::ConnectorError;
 use crate::frames::Word;
@@ -13,14 +19,49 @@ pub(crate) struct Socket {
     keeper: Weak<dyn Keeper>,
     key: Key,
     failed: Option<ConnectorError>,
+    /// Dropped with the socket.
+    _closed: oneshot::Sender<Infallible>,
+    killed: Option<oneshot::Receiver<()>>,
+}
+
+/// What is left of a socket with those who opened it.
+pub(crate) struct Remote {
+    /// Ends when the socket is closed.
+    pub(crate) closed: oneshot::Receiver<Infallible>,
+    /// Closes the socket, whatever it is about.
+    pub(crate) kill: oneshot::Sender<()>,
 }
 
 impl Socket {
-    pub(crate) fn new(keeper: Weak<dyn Keeper>, key: Key) -> Self {
-        Self {
+    pub(crate) fn new(keeper: Weak<dyn Keeper>, key: Key) -> (Self, Remote) {
+        let (_closed, closed) = oneshot::channel();
+        let (kill, killed) = oneshot::channel();
+        let socket = Self {
             keeper,
             key,
             failed: None,
+            _closed,
+            killed: Some(killed),
+        };
+        (socket, Remote { closed, kill })
+    }
+
+    /// Passes on what the transport says, unless it has nothing to say and was told to end.
+    pub(crate) fn unless_killed<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        polled: Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
+        let Some(killed) = self.killed.as_mut().filter(|_| polled.is_pending()) else {
+            return polled;
+        };
+        match Pin::new(killed).poll(cx) {
+            Poll::Pending => Poll::Pending,
+            Poll::Ready(Ok(())) => Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into())),
+            Poll::Ready(Err(_)) => {
+                self.killed = None;
+                Poll::Pending
+            }
         }
     }
 

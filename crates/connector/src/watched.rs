@@ -48,27 +48,33 @@ impl<T> Watched<T> {
     }
 }
 
-impl<T: Read + Unpin> Read for Watched<T> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        mut buf: ReadBufCursor<'_>,
-    ) -> Poll<io::Result<()>> {
-        let this = &mut *self;
-        let io = Pin::new(&mut this.io);
-        let Some(listener) = &mut this.listener else {
+impl<T: Read + Unpin> Watched<T> {
+    fn read(&mut self, cx: &mut Context<'_>, mut buf: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
+        let io = Pin::new(&mut self.io);
+        let Some(listener) = &mut self.listener else {
             return io.poll_read(cx, buf);
         };
         let room = listener.buffer.len().min(buf.remaining());
         let (space, _) = listener.buffer.split_at_mut(room);
         let mut read = ReadBuf::new(space);
         ready!(io.poll_read(cx, read.unfilled()))?;
-        let socket = &this.socket;
+        let socket = &self.socket;
         listener
             .frames
             .read(read.filled(), |word| socket.heard(word));
         buf.put_slice(read.filled());
         Poll::Ready(Ok(()))
+    }
+}
+
+impl<T: Read + Unpin> Read for Watched<T> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: ReadBufCursor<'_>,
+    ) -> Poll<io::Result<()>> {
+        let polled = self.read(cx, buf);
+        self.socket.unless_killed(cx, polled)
     }
 }
 
@@ -78,15 +84,18 @@ impl<T: Write + Unpin> Write for Watched<T> {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write(cx, buf)
+        let polled = Pin::new(&mut self.io).poll_write(cx, buf);
+        self.socket.unless_killed(cx, polled)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_flush(cx)
+        let polled = Pin::new(&mut self.io).poll_flush(cx);
+        self.socket.unless_killed(cx, polled)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_shutdown(cx)
+        let polled = Pin::new(&mut self.io).poll_shutdown(cx);
+        self.socket.unless_killed(cx, polled)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -98,6 +107,7 @@ impl<T: Write + Unpin> Write for Watched<T> {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write_vectored(cx, bufs)
+        let polled = Pin::new(&mut self.io).poll_write_vectored(cx, bufs);
+        self.socket.unless_killed(cx, polled)
     }
 }

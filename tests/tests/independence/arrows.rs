@@ -45,7 +45,7 @@ const ROWS: &[(&str, u8, &str)] = &[
     (
         "outrigger-connector",
         2,
-        "bytes http http-body hyper hyper-rustls? hyper-util outrigger-core rustls? \
+        "bytes fastrand http http-body hyper hyper-rustls? hyper-util outrigger-core rustls? \
          rustls-platform-verifier? tokio tower-service",
     ),
     (

@@ -1,6 +1,9 @@
 use std::mem;
+use std::time::Duration;
 
 use tokio::time::Instant;
+
+use super::LINGER;
 
 /// The stream limit of a peer that states none (RFC 9113 §6.5.2).
 pub(super) const UNLIMITED: u32 = u32::MAX;
@@ -17,6 +20,15 @@ pub(crate) enum Kind {
     Http2,
 }
 
+/// What a connect has brought.
+#[derive(Debug)]
+pub(crate) struct Opened<H> {
+    pub(crate) kind: Kind,
+    pub(crate) handle: H,
+    /// When the connection is too old to take calls.
+    pub(crate) expires: Option<Instant>,
+}
+
 /// One connection as the kernel sees it, from the decision to open it until its socket is closed.
 #[derive(Debug)]
 pub(super) struct Connection<H> {
@@ -27,7 +39,10 @@ pub(super) struct Connection<H> {
     settled: bool,
     /// Whether it ever carried a call.
     pub(super) served: bool,
+    /// When it began or ended to carry a call, or to drain.
     pub(super) used: Instant,
+    /// When it is too old to take calls.
+    expires: Option<Instant>,
 }
 
 #[derive(Debug)]
@@ -48,16 +63,23 @@ impl<H> Connection<H> {
             settled: false,
             served: false,
             used: now,
+            expires: None,
         }
     }
 
     /// The connect has succeeded. Gives the handle back where the peer has already taken its leave.
-    pub(super) fn open(&mut self, kind: Kind, handle: H, now: Instant) -> Option<H> {
+    pub(super) fn open(&mut self, opened: Opened<H>, now: Instant) -> Option<H> {
+        let Opened {
+            kind,
+            handle,
+            expires,
+        } = opened;
         if self.is_draining() {
             return Some(handle);
         }
         self.state = State::Open(handle);
         self.used = now;
+        self.expires = expires;
         self.settled |= kind == Kind::Http1;
         None
     }
@@ -69,10 +91,25 @@ impl<H> Connection<H> {
     }
 
     /// Stops taking calls.
-    pub(super) fn retire(&mut self) -> Option<H> {
+    pub(super) fn retire(&mut self, now: Instant) -> Option<H> {
+        if !self.is_draining() {
+            self.used = now;
+        }
         match mem::replace(&mut self.state, State::Draining) {
             State::Open(handle) => Some(handle),
             State::Connecting | State::Draining => None,
+        }
+    }
+
+    /// When something must be done about it, unless something happens before: an open one has been
+    /// idle too long or is too old, a draining one that carries nothing should have closed.
+    pub(super) fn due(&self, idle: Duration) -> Option<Instant> {
+        let after = |time| self.used.checked_add(time);
+        match (self.is_draining(), self.streams) {
+            (true, 0) => after(LINGER),
+            (true, _) => None,
+            (false, 0) => [after(idle), self.expires].into_iter().flatten().min(),
+            (false, _) => self.expires,
         }
     }
 

@@ -4,6 +4,8 @@
 //! nothing left. It holds the shell's handles of connections (`H`) and waiters (`W`) and never looks
 //! into them; handles it lets go of are returned, so that none is dropped under the pool's lock.
 
+use std::time::Duration;
+
 mod connection;
 mod names;
 mod origin;
@@ -11,12 +13,12 @@ mod pool;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use self::connection::Kind;
+pub(crate) use self::connection::{Kind, Opened};
 pub(crate) use self::names::BadUri;
 pub(crate) use self::origin::OriginCount;
-pub(crate) use self::pool::{Key, Lease, Place, Pool, Step};
+pub(crate) use self::pool::{Key, Lease, Place, Pool, Step, Watch};
 
-/// How much the pool may hold.
+/// How much the pool may hold, and how long.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
     /// Connections of one endpoint that take calls, and connects under way.
@@ -25,4 +27,12 @@ pub(crate) struct Limits {
     pub(crate) total: usize,
     /// Calls of one endpoint that wait for a place.
     pub(crate) waiters: usize,
+    /// How long a connection may carry nothing.
+    pub(crate) idle: Duration,
 }
+
+/// How long a connection that takes no new calls and carries nothing may take to close.
+const LINGER: Duration = Duration::from_secs(5);
+
+/// A connection is looked at this often at least.
+const LOOK: Duration = Duration::from_secs(5);

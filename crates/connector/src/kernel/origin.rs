@@ -5,7 +5,7 @@ use std::mem;
 use outrigger_core::Endpoint;
 use tokio::time::Instant;
 
-use super::connection::{Connection, Kind};
+use super::connection::{Connection, Kind, Opened};
 
 /// What a snapshot says of one endpoint.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -92,13 +92,13 @@ impl<H, W> Origin<H, W> {
     }
 
     /// A connect has succeeded. Gives the handle back where the connection is gone already.
-    pub(super) fn connected(&mut self, id: u64, kind: Kind, handle: H, now: Instant) -> Option<H> {
-        if kind == Kind::Http1 {
+    pub(super) fn connected(&mut self, id: u64, opened: Opened<H>, now: Instant) -> Option<H> {
+        if opened.kind == Kind::Http1 {
             self.width = Some(1);
         }
         match self.connection(id) {
-            Some(connection) => connection.open(kind, handle, now),
-            None => Some(handle),
+            Some(connection) => connection.open(opened, now),
+            None => Some(opened.handle),
         }
     }
 
@@ -126,10 +126,6 @@ impl<H, W> Origin<H, W> {
 
     pub(super) fn connection(&mut self, id: u64) -> Option<&mut Connection<H>> {
         self.connections.iter_mut().find(|c| c.id == id)
-    }
-
-    pub(super) fn connections_mut(&mut self) -> impl Iterator<Item = &mut Connection<H>> {
-        self.connections.iter_mut()
     }
 
     pub(super) fn connections(&self) -> &[Connection<H>] {

@@ -4,10 +4,10 @@ use http::Uri;
 use outrigger_core::Endpoint;
 use tokio::time::Instant;
 
-use super::Limits;
-use super::connection::{Connection, Kind, UNLIMITED};
+use super::connection::{Connection, Opened, UNLIMITED};
 use super::names::{BadUri, Names};
 use super::origin::{Origin, OriginCount};
+use super::{LOOK, Limits};
 
 /// Names a connection: its endpoint's slot, and a number that is never given twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -29,6 +29,17 @@ pub(crate) enum Place<H> {
     Lease(Lease<H>),
     /// There is none: the call may wait at this slot.
     Wait(usize),
+}
+
+/// What is to be done about a connection whose socket is open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Watch {
+    /// It is to be looked at again then.
+    Until(Instant),
+    /// It should have closed by itself.
+    Kill,
+    /// The pool knows nothing of it.
+    Gone,
 }
 
 /// What the shell must do next.
@@ -112,11 +123,11 @@ impl<H: Clone, W> Pool<H, W> {
     }
 
     /// A connect has succeeded.
-    pub(crate) fn connected(&mut self, key: Key, kind: Kind, handle: H, now: Instant) {
+    pub(crate) fn connected(&mut self, key: Key, opened: Opened<H>, now: Instant) {
         self.touch(key.slot);
         let late = match self.origin(key.slot) {
-            Some(origin) => origin.connected(key.connection, kind, handle, now),
-            None => Some(handle),
+            Some(origin) => origin.connected(key.connection, opened, now),
+            None => Some(opened.handle),
         };
         self.discarded.extend(late);
     }
@@ -138,19 +149,37 @@ impl<H: Clone, W> Pool<H, W> {
     }
 
     /// The connection takes no new calls from now on.
-    pub(crate) fn retire(&mut self, key: Key) {
+    pub(crate) fn retire(&mut self, key: Key, now: Instant) {
         self.touch(key.slot);
-        let handle = self.connection(key).and_then(Connection::retire);
+        let handle = self.connection(key).and_then(|c| c.retire(now));
         self.discarded.extend(handle);
+    }
+
+    /// Looks at a connection whose socket is open: retires it when it is idle too long or too old.
+    pub(crate) fn watch(&mut self, key: Key, now: Instant) -> Watch {
+        let idle = self.limits.idle;
+        let look = now.checked_add(LOOK).unwrap_or(now);
+        let Some(connection) = self.connection(key) else {
+            return Watch::Gone;
+        };
+        match connection.due(idle) {
+            Some(due) if due > now => Watch::Until(due.min(look)),
+            None => Watch::Until(look),
+            Some(_) if connection.is_draining() => Watch::Kill,
+            Some(_) => {
+                self.retire(key, now);
+                Watch::Until(look)
+            }
+        }
     }
 
     /// The peer has had its time to say how many streams it takes. Where it has not, the connection
     /// takes no new calls; returns the waiters that fail with it.
-    pub(crate) fn overdue(&mut self, key: Key) -> BTreeMap<u64, W> {
+    pub(crate) fn overdue(&mut self, key: Key, now: Instant) -> BTreeMap<u64, W> {
         if !self.connection(key).is_some_and(|c| c.is_unsettled()) {
             return BTreeMap::new();
         }
-        self.retire(key);
+        self.retire(key, now);
         self.give_up(key.slot)
     }
 
@@ -238,7 +267,7 @@ impl<H: Clone, W> Pool<H, W> {
         let room = self.sockets < self.limits.total.max(1);
         self.starve(slot, wants && !room);
         if !room {
-            self.evict();
+            self.evict(now);
             return None;
         }
         if !wants {
@@ -283,28 +312,29 @@ impl<H: Clone, W> Pool<H, W> {
 
     /// Retires the connection that has been idle longest, if more slots starve than sockets are
     /// about to close.
-    fn evict(&mut self) {
-        if self.starving.is_empty() {
+    fn evict(&mut self, now: Instant) {
+        let per_endpoint = self.limits.per_endpoint;
+        let starving = self.starving.iter().filter(|slot| {
+            let origin = self.origins.get(**slot).and_then(Option::as_ref);
+            origin.is_some_and(|origin| origin.wants_connection(per_endpoint))
+        });
+        let connections = || {
+            let origins = self.origins.iter().enumerate();
+            origins.flat_map(|(slot, origin)| {
+                let connections = origin.iter().flat_map(Origin::connections);
+                connections.map(move |connection| (slot, connection))
+            })
+        };
+        let closing = connections().filter(|(_, c)| c.is_draining() && c.streams() == 0);
+        if closing.count() >= starving.count() {
             return;
         }
-        let closing = self
-            .origins
-            .iter()
-            .flatten()
-            .flat_map(Origin::connections)
-            .filter(|connection| connection.is_draining() && connection.streams() == 0)
-            .count();
-        if closing >= self.starving.len() {
-            return;
+        let idle = connections().filter(|(_, connection)| connection.is_idle());
+        let idlest = idle.min_by_key(|(_, connection)| connection.used);
+        if let Some((slot, connection)) = idlest {
+            let connection = connection.id;
+            self.retire(Key { slot, connection }, now);
         }
-        let idlest = self
-            .origins
-            .iter_mut()
-            .flatten()
-            .flat_map(Origin::connections_mut)
-            .filter(|connection| connection.is_idle())
-            .min_by_key(|connection| connection.used);
-        self.discarded.extend(idlest.and_then(Connection::retire));
     }
 
     fn give_up(&mut self, slot: usize) -> BTreeMap<u64, W> {

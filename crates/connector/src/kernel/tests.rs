@@ -8,13 +8,17 @@ use outrigger_core::Endpoint;
 use proptest::prelude::*;
 use tokio::time::Instant;
 
-use super::{Key, Kind, Limits, Place, Pool, Step};
+use super::{Key, Kind, LINGER, LOOK, Limits, Opened, Place, Pool, Step, Watch};
 
 const LIMITS: Limits = Limits {
     per_endpoint: 3,
     total: 5,
     waiters: 6,
+    idle: IDLE,
 };
+
+const IDLE: Duration = Duration::from_secs(60);
+const AGE: Duration = Duration::from_secs(300);
 
 const HOSTS: [&str; 3] = ["http://a.test/", "https://b.test/", "http://c.test:8080/"];
 
@@ -30,6 +34,8 @@ enum Event {
     Overdue(usize),
     Closed(usize),
     Release(usize),
+    Watch(usize),
+    Pass(u64),
 }
 
 fn event() -> impl Strategy<Value = Event> {
@@ -44,7 +50,9 @@ fn event() -> impl Strategy<Value = Event> {
         1 => any.clone().prop_map(Event::GoAway),
         1 => any.clone().prop_map(Event::Overdue),
         3 => any.clone().prop_map(Event::Closed),
-        5 => any.prop_map(Event::Release),
+        5 => any.clone().prop_map(Event::Release),
+        3 => any.prop_map(Event::Watch),
+        1 => (1..40_u64).prop_map(Event::Pass),
     ]
 }
 
@@ -64,6 +72,8 @@ struct Line {
     settled: bool,
     served: bool,
     streams: u32,
+    used: Instant,
+    expires: Option<Instant>,
 }
 
 /// A pool and what a simple mind thinks is in it.
@@ -104,6 +114,8 @@ impl World {
             Event::Overdue(at) => self.overdue(at),
             Event::Closed(at) => self.closed(at),
             Event::Release(at) => self.release(at),
+            Event::Watch(at) => self.watch(at),
+            Event::Pass(seconds) => self.now += Duration::from_secs(seconds),
         }
     }
 
@@ -163,7 +175,14 @@ impl World {
             if kind == Kind::Http1 {
                 self.widths.insert(line.host.clone(), 1);
             }
-            self.pool.connected(line.key, kind, line.key, self.now);
+            line.used = self.now;
+            let opened = Opened {
+                kind,
+                handle: line.key,
+                expires: Some(self.now + AGE),
+            };
+            line.expires = opened.expires;
+            self.pool.connected(line.key, opened, self.now);
         }
     }
 
@@ -191,7 +210,8 @@ impl World {
     fn go_away(&mut self, at: usize) {
         if let Some(at) = self.pick(at, |line| line.phase != Phase::Draining) {
             self.lines[at].phase = Phase::Draining;
-            self.pool.retire(self.lines[at].key);
+            self.lines[at].used = self.now;
+            self.pool.retire(self.lines[at].key, self.now);
         }
     }
 
@@ -201,9 +221,10 @@ impl World {
             let overdue = line.phase != Phase::Draining && !line.settled;
             if overdue {
                 line.phase = Phase::Draining;
+                line.used = self.now;
             }
             let (key, host) = (line.key, line.host.clone());
-            let failed = self.pool.overdue(key);
+            let failed = self.pool.overdue(key, self.now);
             self.fail(&host, overdue, &failed);
         }
     }
@@ -236,8 +257,34 @@ impl World {
             let key = self.places.swap_remove(at % self.places.len());
             if let Some(line) = self.lines.iter_mut().find(|line| line.key == key) {
                 line.streams -= 1;
+                line.used = self.now;
             }
             self.pool.release(key, self.now);
+        }
+    }
+
+    /// Idle and old connections retire, idle draining ones are killed, others are left alone.
+    fn watch(&mut self, at: usize) {
+        let Some(at) = self.pick(at, |line| line.phase != Phase::Connecting) else {
+            return;
+        };
+        let now = self.now;
+        let line = &mut self.lines[at];
+        let watch = self.pool.watch(line.key, now);
+        let since = now - line.used;
+        let old = line.expires.is_some_and(|at| at <= now);
+        match line.phase {
+            Phase::Open if old || (line.streams == 0 && since >= IDLE) => {
+                (line.phase, line.used) = (Phase::Draining, now);
+                assert_eq!(watch, Watch::Until(now + LOOK));
+            }
+            Phase::Draining if line.streams == 0 && since >= LINGER => {
+                assert_eq!(watch, Watch::Kill);
+            }
+            _ => match watch {
+                Watch::Until(at) => assert!(at > now && at <= now + LOOK),
+                _ => panic!("{watch:?}"),
+            },
         }
     }
 
@@ -270,12 +317,17 @@ impl World {
                         settled: false,
                         served: false,
                         streams: 0,
+                        used: self.now,
+                        expires: None,
                     });
                     assert!(self.lines.len() <= LIMITS.total);
                 }
                 Some(Step::Discard(key)) => {
                     self.check_eviction(key);
                     if let Some(line) = self.lines.iter_mut().find(|line| line.key == key) {
+                        if line.phase != Phase::Draining {
+                            line.used = self.now;
+                        }
                         line.phase = Phase::Draining;
                     }
                 }
@@ -304,6 +356,7 @@ impl World {
         assert_eq!(line.phase, Phase::Open);
         assert!(line.streams < line.limit, "above the peer's limit");
         line.streams += 1;
+        line.used = self.now;
         line.served = true;
         self.places.push(key);
         line.host.clone()

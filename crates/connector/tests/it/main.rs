@@ -7,6 +7,8 @@ mod dropped;
 #[cfg(test)]
 mod error_table;
 #[cfg(test)]
+mod lifetime;
+#[cfg(test)]
 mod pool;
 #[cfg(test)]
 mod support;
