@@ -7,7 +7,7 @@
 //! extensions stay the caller's own.
 //!
 //! The other way is one `Arc` in the extensions. Both were built and measured (`benches/`, one call
-//! through an outermost layer and a transport that reports its dispatch): the scope adds 167
+//! through an outermost layer and a transport that reports its dispatch): the scope adds 146
 //! instructions and no allocation, the extension 868 and four.
 //!
 //! Where a service runs its inner service elsewhere (`tokio::spawn`, `tower::buffer`, tonic's
@@ -99,6 +99,7 @@ impl Call {
     /// Reports how far the transport has got with the request.
     pub fn report(&mut self, dispatch: Dispatch) {
         self.dispatch = dispatch;
+        self.sent |= matches!(dispatch, Dispatch::Sent(_));
     }
 
     /// States the instant at which a timer below will wake this task, or that there is none.
@@ -138,12 +139,7 @@ impl Call {
     /// Whether this call may have sent anything, in this attempt or in one before. Where it is
     /// `false`, a layer [launched](Self::launch) nothing and no transport reported a dispatch.
     pub fn may_have_sent(&self) -> bool {
-        self.sent
-            || match self.dispatch {
-                Dispatch::Unreported => self.launched,
-                Dispatch::Waiting => false,
-                Dispatch::Sent(_) => true,
-            }
+        self.sent || (self.launched && self.dispatch == Dispatch::Unreported)
     }
 
     /// How far the transport has got with the current attempt.
@@ -417,7 +413,7 @@ mod tests {
 
         let mut call = Call::default();
         call.report(Dispatch::Sent(Instant::now()));
-        call.begin_attempt();
+        call.report(Dispatch::Waiting);
         assert!(call.may_have_sent(), "reported, although never launched");
     }
 }
