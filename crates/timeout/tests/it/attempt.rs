@@ -1,6 +1,5 @@
 //! The attempt's limit: what it counts from, and what cuts it.
 
-use std::cell::Cell;
 use std::future::{Future, pending};
 use std::rc::Rc;
 use std::time::Duration;
@@ -10,6 +9,7 @@ use outrigger_core::call::{self, Dispatch};
 use outrigger_core::{BoxError, Outcome};
 use outrigger_timeout::{Deadline, DeadlineLayer, Phase, TimeoutLayer, Timeouts};
 use tokio::time::Instant;
+use tower::limit::GlobalConcurrencyLimitLayer;
 use tower::{Layer, Service, ServiceExt};
 
 use super::support::*;
@@ -142,24 +142,57 @@ async fn the_ends_of_the_scale_mean_what_they_say() {
 
 #[tokio::test(start_paused = true)]
 async fn what_has_elapsed_is_cancelled_there_and_then() {
-    struct Cancelled(Rc<Cell<bool>>);
-    impl Drop for Cancelled {
-        fn drop(&mut self) {
-            self.0.set(true);
-        }
+    /// Never answers, and holds on to something while it is asked.
+    fn holds<B>(
+        held: &Rc<()>,
+    ) -> impl Service<Request<B>, Response = Response<Nothing>, Error = BoxError> + Clone {
+        let held = Rc::clone(held);
+        tower::service_fn(move |_: Request<B>| {
+            let held = Rc::clone(&held);
+            async move {
+                pending::<()>().await;
+                drop(held);
+                Ok(ok())
+            }
+        })
     }
-    let cancelled = Rc::new(Cell::new(false));
-    let held = Rc::clone(&cancelled);
-    let service = tower::service_fn(move |_: Request<_>| {
-        let held = Cancelled(Rc::clone(&held));
-        async move {
-            let _held = held;
-            pending::<Result<Response<Nothing>, BoxError>>().await
-        }
-    });
-    let mut call = std::pin::pin!(TimeoutLayer::new(SECOND).layer(service).oneshot(get()));
+    let held = Rc::new(());
+    let mut attempt = TimeoutLayer::new(SECOND).layer(holds(&held));
+    let mut call = std::pin::pin!(attempt.call(get()));
+    assert_eq!(Rc::strong_count(&held), 3);
     assert!(call.as_mut().await.is_err());
-    assert!(cancelled.get(), "while the caller still holds the future");
+    assert_eq!(
+        Rc::strong_count(&held),
+        2,
+        "while the caller holds the future"
+    );
+
+    let held = Rc::new(());
+    let mut whole = DeadlineLayer::new(SECOND).layer(holds(&held));
+    let mut call = std::pin::pin!(whole.call(get()));
+    assert!(call.as_mut().await.is_err());
+    assert_eq!(
+        Rc::strong_count(&held),
+        2,
+        "while the caller holds the future"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn waiting_for_readiness_is_no_attempt() {
+    let one_at_a_time = GlobalConcurrencyLimitLayer::new(1).layer(answers_after(1_500 * MS));
+    let service = TimeoutLayer::new(2 * SECOND).layer(one_at_a_time);
+    let (one, other) = tokio::join!(
+        timed(service.clone().oneshot(get())),
+        timed(service.oneshot(get())),
+    );
+    assert!(one.0.is_ok() && other.0.is_ok());
+    assert_eq!(other.1, 3 * SECOND);
+
+    let never = GlobalConcurrencyLimitLayer::new(0).layer(never_answers());
+    let service = TimeoutLayer::new(SECOND).layer(never);
+    let waiting = tokio::time::timeout(60 * SECOND, service.oneshot(get()));
+    assert!(waiting.await.is_err(), "without a deadline it waits on");
 }
 
 #[tokio::test(start_paused = true)]

@@ -5,8 +5,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use http::{Request, Response};
+use outrigger_core::call::{self, Dispatch};
 use outrigger_core::{BoxError, Fault, Outcome};
-use outrigger_timeout::{DeadlineLayer, Phase, TimeoutLayer};
+use outrigger_timeout::{DeadlineLayer, Elapsed, Phase, TimeoutLayer};
 use tokio::time::Instant;
 use tower::retry::Policy;
 use tower::{ServiceBuilder, ServiceExt};
@@ -31,7 +32,7 @@ impl<R> Policy<Request<Nothing>, R, BoxError> for Again {
         result: &mut Result<R, BoxError>,
     ) -> Option<Ready<()>> {
         let error = result.as_ref().err()?;
-        let elapsed = outrigger_core::find::<outrigger_timeout::Elapsed>(&**error)?;
+        let elapsed = outrigger_core::find::<Elapsed>(&**error)?;
         self.ends
             .lock()
             .unwrap()
@@ -88,4 +89,32 @@ async fn an_attempt_refused_for_lack_of_time_does_not_undo_the_one_before() {
         elapsed(answer),
         (Phase::Total, 105 * MS, Outcome::Ambiguous)
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_an_earlier_attempt_sent_is_not_forgotten_while_the_next_one_waits() {
+    // The first attempt is sent and fails; the second is still waiting for a connection at the end.
+    let sends = Arc::new(Mutex::new(1));
+    let transport = tower::service_fn(move |_: Request<Nothing>| {
+        let sends = std::mem::take(&mut *sends.lock().unwrap()) == 1;
+        call::update(|call| call.report(Dispatch::Waiting));
+        async move {
+            if !sends {
+                return std::future::pending().await;
+            }
+            call::update(|call| call.report(Dispatch::Sent(Instant::now())));
+            let reset = Elapsed::new(Phase::Attempt, MS);
+            Err::<Response<Nothing>, BoxError>(reset.into())
+        }
+    });
+    let again = Again {
+        begun: Instant::now(),
+        ends: Arc::default(),
+    };
+    let stack = ServiceBuilder::new()
+        .layer(DeadlineLayer::new(SECOND))
+        .retry(again)
+        .service(transport);
+    let result = stack.oneshot(get()).await;
+    assert_eq!(elapsed(result), (Phase::Total, SECOND, Outcome::Ambiguous));
 }

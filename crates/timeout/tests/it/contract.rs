@@ -60,9 +60,15 @@ async fn calls_dropped_at_any_poll_hold_nothing() {
 async fn a_dead_instance_is_not_asked_again() {
     let probe = ContractProbe::new();
     let mut service = probed(&probe);
-    probe.fail_readiness("broken");
-    assert!(service.call(get()).await.is_err());
+    let mut whole = DeadlineLayer::default().layer(probe.answer(|_| async { Ok(ok()) }));
+    for _ in 0..2 {
+        probe.fail_readiness("broken");
+        assert!(service.call(get()).await.is_err());
+        probe.fail_readiness("broken");
+        assert!(whole.call(get()).await.is_err());
+    }
     assert!(service.call(get()).await.is_ok());
+    assert!(whole.call(get()).await.is_ok());
     probe.assert_clean();
     probe.assert_idle();
 }

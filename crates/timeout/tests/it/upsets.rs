@@ -108,23 +108,17 @@ async fn a_service_that_burns_the_tasks_budget_for_ever_still_elapses() {
             coop::consume_budget().await;
         }
     }
-    let limit = 10 * MS;
-    let (result, took) = timed(
-        TimeoutLayer::new(limit)
-            .layer(tower::service_fn(greedy))
-            .oneshot(get()),
-    )
-    .await;
-    assert_eq!(elapsed(result).0, Phase::Attempt);
-    assert!(took < SECOND, "{took:?}");
-    let (result, took) = timed(
-        DeadlineLayer::new(limit)
-            .layer(tower::service_fn(greedy))
-            .oneshot(get()),
-    )
-    .await;
-    assert_eq!(elapsed(result).0, Phase::Total);
-    assert!(took < SECOND, "{took:?}");
+    let attempt = TimeoutLayer::new(10 * MS).layer(tower::service_fn(greedy));
+    let whole = DeadlineLayer::new(10 * MS).layer(tower::service_fn(greedy));
+    let both = async {
+        assert_eq!(elapsed(attempt.oneshot(get()).await).0, Phase::Attempt);
+        assert_eq!(elapsed(whole.oneshot(get()).await).0, Phase::Total);
+    };
+    let in_time = tokio::time::timeout(5 * SECOND, both).await;
+    assert!(
+        in_time.is_ok(),
+        "a greedy service keeps its limit from passing"
+    );
 }
 
 /// Whether the future says that it has armed a timer.
@@ -154,6 +148,37 @@ async fn the_two_layers_together_arm_one_timer() {
     let mut both = task::spawn(pair().layer(never_answers()).call(get()));
     assert_pending!(both.poll());
     assert!(!armed(&both), "the attempt's timer wakes the task no later");
+}
+
+/// At each poll states what the list says, and is polled again until it ends; never answers.
+fn states_timers<B>(
+    timers: &'static [Option<Duration>],
+) -> impl Service<Request<B>, Response = Response<Nothing>, Error = BoxError, Future: Future> + Clone
+{
+    tower::service_fn(move |_: Request<B>| {
+        let (start, mut timers) = (Instant::now(), timers.iter());
+        std::future::poll_fn(move |cx| {
+            if let Some(Some(after)) = timers.next() {
+                call::update(|call| call.set_timer(Some(start + *after)));
+            }
+            if timers.len() > 0 {
+                cx.waker().wake_by_ref();
+            }
+            Poll::Pending
+        })
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_timer_below_is_relied_upon_only_while_it_is_stated_and_early_enough() {
+    const LATER: &[Option<Duration>] = &[Some(Duration::from_secs(9))];
+    const NO_LONGER: &[Option<Duration>] = &[Some(Duration::from_secs(1)), None];
+    for timers in [LATER, NO_LONGER] {
+        let service = DeadlineLayer::new(2 * SECOND).layer(states_timers(timers));
+        let waiting = tokio::time::timeout(60 * SECOND, timed(service.oneshot(get())));
+        let (result, took) = waiting.await.expect("the deadline to pass");
+        assert_eq!((elapsed(result).0, took), (Phase::Total, 2 * SECOND));
+    }
 }
 
 #[tokio::test(start_paused = true)]
