@@ -14,14 +14,6 @@ use crate::limit::Limit;
 /// the `grpc-timeout` of a gRPC request. The layers below see that instant and start nothing that
 /// could not end before it.
 ///
-/// ```
-/// use std::time::Duration;
-/// use outrigger_timeout::DeadlineLayer;
-///
-/// let layer = DeadlineLayer::new(Duration::from_secs(5)).body(true);
-/// # let _ = layer;
-/// ```
-///
 /// [`Deadline`]: crate::Deadline
 /// [`Timeouts::total`]: crate::Timeouts::total
 #[derive(Clone, Debug)]

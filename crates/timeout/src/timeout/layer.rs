@@ -14,14 +14,6 @@ use crate::limit::Limit;
 /// only the deadline counts. An attempt never outlives the call's deadline; one that it cuts says
 /// [`Phase::Total`](crate::Phase::Total). What is left goes to the server, fresh with each attempt, in
 /// the `grpc-timeout` of a gRPC request and in a header of your choice.
-///
-/// ```
-/// use std::time::Duration;
-/// use outrigger_timeout::TimeoutLayer;
-///
-/// let layer = TimeoutLayer::new(Duration::from_secs(2)).body_idle(Duration::from_secs(5));
-/// # let _ = layer;
-/// ```
 #[derive(Clone, Debug)]
 pub struct TimeoutLayer {
     pub(super) limits: Limits,
