@@ -248,3 +248,127 @@ fn unpad(mut payload: Bytes, padded: bool) -> io::Result<Bytes> {
     }
     Ok(payload)
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn frames() -> impl Strategy<Value = Frame> {
+        let stream = 0_u32..=STREAM_BITS;
+        let bytes = || prop::collection::vec(any::<u8>(), 0..64).prop_map(Bytes::from);
+        let setting =
+            (any::<u16>(), any::<u32>()).prop_map(|(setting, value)| (Setting(setting), value));
+        prop_oneof![
+            (stream.clone(), bytes(), any::<bool>()).prop_map(|(stream, payload, end_stream)| {
+                Frame::Data {
+                    stream,
+                    payload,
+                    end_stream,
+                }
+            }),
+            (stream.clone(), bytes(), any::<bool>(), any::<bool>()).prop_map(
+                |(stream, block, end_stream, end_headers)| Frame::Headers {
+                    stream,
+                    block,
+                    end_stream,
+                    end_headers
+                }
+            ),
+            (stream.clone(), bytes(), any::<bool>()).prop_map(|(stream, block, end_headers)| {
+                Frame::Continuation {
+                    stream,
+                    block,
+                    end_headers,
+                }
+            }),
+            (stream.clone(), any::<u32>()).prop_map(|(stream, code)| Frame::RstStream {
+                stream,
+                code: Code(code)
+            }),
+            (any::<bool>(), prop::collection::vec(setting, 0..6))
+                .prop_map(|(ack, values)| Frame::Settings { ack, values }),
+            (any::<bool>(), any::<[u8; 8]>())
+                .prop_map(|(ack, payload)| Frame::Ping { ack, payload }),
+            (stream.clone(), any::<u32>(), bytes()).prop_map(|(last_stream, code, debug)| {
+                Frame::GoAway {
+                    last_stream,
+                    code: Code(code),
+                    debug,
+                }
+            }),
+            (stream.clone(), stream.clone())
+                .prop_map(|(stream, increment)| Frame::WindowUpdate { stream, increment }),
+            (0xa_u8.., any::<u8>(), stream, bytes()).prop_map(|(kind, flags, stream, payload)| {
+                Frame::Other {
+                    kind,
+                    flags,
+                    stream,
+                    payload,
+                }
+            }),
+        ]
+    }
+
+    fn decode(bytes: &[u8]) -> io::Result<Option<Frame>> {
+        Frame::decode(&mut BytesMut::from(bytes))
+    }
+
+    proptest! {
+        #[test]
+        fn every_frame_is_read_as_it_was_written_and_only_when_it_is_whole(frame in frames()) {
+            let mut bytes = BytesMut::new();
+            frame.encode(&mut bytes);
+            for cut in 0..bytes.len() {
+                prop_assert_eq!(decode(&bytes[..cut]).unwrap(), None);
+            }
+            prop_assert_eq!(Frame::decode(&mut bytes).unwrap(), Some(frame));
+            prop_assert!(bytes.is_empty());
+        }
+
+        #[test]
+        fn hostile_bytes_are_an_error_and_no_panic(bytes in prop::collection::vec(any::<u8>(), 0..64)) {
+            let _ = decode(&bytes);
+            // The same as the payload of each kind of frame, with all flags.
+            for kind in 0..=CONTINUATION {
+                let mut frame = BytesMut::new();
+                put(&mut frame, kind, u8::MAX, 1, &bytes);
+                let _ = Frame::decode(&mut frame);
+            }
+        }
+    }
+
+    #[test]
+    fn padding_and_priority_are_taken_off() {
+        let padded = b"\0\0\x06\0\x08\0\0\0\x01\x03ab...";
+        let data = Frame::Data {
+            stream: 1,
+            payload: "ab".into(),
+            end_stream: false,
+        };
+        assert_eq!(decode(padded).unwrap(), Some(data));
+
+        let both = b"\0\0\x09\x01\x2d\0\0\0\x01\x01pppppab.";
+        let headers = Frame::Headers {
+            stream: 1,
+            block: "ab".into(),
+            end_stream: true,
+            end_headers: true,
+        };
+        assert_eq!(decode(both).unwrap(), Some(headers));
+    }
+
+    #[test]
+    fn more_padding_than_payload_is_an_error() {
+        assert!(decode(b"\0\0\x02\0\x08\0\0\0\x01\x02.").is_err());
+        assert!(
+            decode(b"\0\0\0\0\x08\0\0\0\x01").is_err(),
+            "not even its length"
+        );
+        assert!(
+            decode(b"\0\0\x04\x01\x24\0\0\0\x01pppp").is_err(),
+            "priority is five bytes"
+        );
+    }
+}

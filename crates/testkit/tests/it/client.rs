@@ -2,13 +2,10 @@
 
 use std::net::SocketAddr;
 
-use bytes::Bytes;
-use http_body_util::Full;
 use hyper::client::conn::http2::{Builder, SendRequest};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use outrigger_testkit::Body;
 use tokio::{net::TcpStream, task::JoinHandle};
-
-pub(crate) type Body = Full<Bytes>;
 
 pub(crate) fn builder() -> Builder<TokioExecutor> {
     let mut builder = Builder::new(TokioExecutor::new());
@@ -26,13 +23,13 @@ pub(crate) async fn connect(
 
 pub(crate) fn get(path: &str) -> http::Request<Body> {
     http::Request::get(format!("http://testkit{path}"))
-        .body(Body::default())
+        .body(Body::empty())
         .unwrap()
 }
 
-pub(crate) fn post(path: &str, body: impl Into<Bytes>) -> http::Request<Body> {
+pub(crate) fn post(path: &str, body: impl Into<Body>) -> http::Request<Body> {
     http::Request::post(format!("http://testkit{path}"))
-        .body(Body::new(body.into()))
+        .body(body.into())
         .unwrap()
 }
 

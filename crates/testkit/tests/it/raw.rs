@@ -3,7 +3,7 @@ use std::{io, time::Duration};
 use http_body_util::BodyExt;
 use hyper_util::rt::TokioIo;
 use outrigger_testkit::{
-    Log, Serve, Server, Transport,
+    Body, Log, Serve, Server, Transport,
     raw::{Code, Entry, Event, Frame, Peer, Script, Setting},
 };
 use tokio::{
@@ -415,6 +415,28 @@ async fn a_long_request_body_is_consumed_and_kept_in_the_log() {
         server.log().body(&server.log().requests()[0]),
         vec![1; 1_000_000]
     );
+}
+
+#[tokio::test]
+async fn the_trailers_of_a_request_are_no_second_request() {
+    let server =
+        serve(|mut peer| async move { peer.settings([]).await.and(peer.behave().await) }).await;
+    let trailers =
+        http::HeaderMap::from_iter([(http::header::ETAG, http::HeaderValue::from_static("1"))]);
+
+    let (mut client, _) = connect(server.addr()).await;
+    let body = Body::from("abc").trailers(trailers.clone());
+    client.send_request(post("/", body)).await.unwrap();
+
+    let log = server.log();
+    log.wait_until(|log| {
+        log.entries().iter().any(|entry| {
+        matches!(&entry.event, Event::Trailers { stream: 1, headers } if *headers == trailers)
+    })
+    })
+    .await;
+    assert_eq!(log.requests().len(), 1);
+    assert_eq!(log.body(&log.requests()[0]), "abc");
 }
 
 #[tokio::test]
