@@ -61,8 +61,7 @@ impl Body for ConnBody {
                 Some(Ok(frame))
             }
             Some(Err(error)) => {
-                let callers = live.exchange.take_failure();
-                self.live = None;
+                let callers = self.live.take().and_then(|live| live.exchange.failed());
                 Some(Err(classify::response_body(error, callers)))
             }
             None => {

@@ -91,6 +91,15 @@ impl<B, D: Clone> Connector<B, D> {
         self.set(|settings| settings.max_age = limit)
     }
 
+    /// How many calls in a row may be given up on an HTTP/2 connection that shows no sign of an answer
+    /// to any of its calls, before it takes no new ones. By default 3; none counts as one.
+    ///
+    /// A call counts when it was given up 100 ms after it was sent, or later.
+    #[must_use]
+    pub fn max_unanswered(self, calls: u32) -> Self {
+        self.set(|settings| settings.limits.unanswered = calls)
+    }
+
     /// How an HTTP/2 connection with streams in flight is tried: it is sent a PING this often, and
     /// closed when the answer takes longer than `timeout`. By default 20 s and 10 s.
     ///

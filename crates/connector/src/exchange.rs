@@ -33,8 +33,16 @@ impl Upload {
 }
 
 impl Exchange {
-    /// The error of the caller's own body, if that is what ended the exchange.
-    pub(crate) fn take_failure(&self) -> Option<BoxError> {
+    pub(crate) fn permit(&self) -> &Permit {
+        match self {
+            Self::Alone(permit) => permit,
+            Self::WithBody(upload) => &upload.permit,
+        }
+    }
+
+    /// The exchange has failed. Returns the error of the caller's own body, if that is why.
+    pub(crate) fn failed(self) -> Option<BoxError> {
+        self.permit().failed();
         match self {
             Self::Alone(_) => None,
             Self::WithBody(upload) => upload
@@ -47,9 +55,6 @@ impl Exchange {
 
     /// The answer was read to its end.
     pub(crate) fn complete(self) {
-        match self {
-            Self::Alone(permit) => permit.complete(),
-            Self::WithBody(upload) => upload.permit.complete(),
-        }
+        self.permit().complete();
     }
 }

@@ -3,13 +3,15 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use http::{Request, Response};
+use http::{Request, Response, StatusCode};
 use http_body::Body;
+use hyper::body::Incoming;
 use outrigger_core::call::{self, Dispatch};
 use outrigger_core::{BoxError, Endpoint};
 use tokio::time::Instant;
 
 use crate::dial::Dial;
+use crate::exchange::Exchange;
 use crate::request_body::RequestBody;
 use crate::shared::{Granted, Shared};
 use crate::{ConnBody, ConnectorError, classify};
@@ -61,21 +63,23 @@ where
 {
     let mut moves = 0;
     loop {
-        let Granted { permit, link } = match shared.place(request.uri())? {
+        let Granted { mut permit, link } = match shared.place(request.uri())? {
             Ok(granted) => granted,
             Err(waiting) => {
                 let granted = waiting.granted().await;
                 granted.map_err(|error| error.at(Endpoint::of(request.uri()).ok()))?
             }
         };
+        let now = Instant::now();
+        permit.sent(now, link.answers());
         let exchange = request.body_mut().begin(permit);
-        call::update(|call| call.report(Dispatch::Sent(Instant::now())));
+        call::update(|call| call.report(Dispatch::Sent(now)));
         let (error, returned) = match link.send(request).await {
-            Ok(response) => return Ok(response.map(|body| ConnBody::new(body, exchange))),
+            Ok(response) => return Ok(answer(response, exchange)),
             Err(unanswered) => unanswered,
         };
+        let callers = exchange.failed();
         let Some(mut back) = returned else {
-            let callers = exchange.take_failure();
             let endpoint = link.endpoint().clone();
             return Err(classify::exchange(error, callers).at(Some(endpoint)));
         };
@@ -88,4 +92,14 @@ where
         back.body_mut().withdraw();
         request = back;
     }
+}
+
+/// The answer to the caller, its body holding the place on the connection.
+fn answer(response: Response<Incoming>, exchange: Exchange) -> Response<ConnBody> {
+    exchange.permit().answered();
+    if response.status() == StatusCode::MISDIRECTED_REQUEST {
+        // The next attempt must not meet the same connection (RFC 9110 §15.5.20).
+        exchange.permit().misdirected();
+    }
+    response.map(|body| ConnBody::new(body, exchange))
 }

@@ -1,4 +1,5 @@
 use std::future::poll_fn;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use http::{Request, Response};
@@ -11,6 +12,7 @@ use outrigger_core::{BoxError, Endpoint};
 
 use crate::head::CallersHead;
 use crate::kernel::Kind;
+use crate::permit::Leave;
 use crate::request_body::RequestBody;
 use crate::settings::KeepAlive;
 use crate::socket::Socket;
@@ -26,8 +28,11 @@ pub(crate) struct Link<B> {
 
 enum Sender<B> {
     Http1(Mutex<http1::SendRequest<RequestBody<B>>>, Proxied),
-    Http2(http2::SendRequest<RequestBody<B>>),
+    Http2(http2::SendRequest<RequestBody<B>>, Answers),
 }
+
+/// Counts what an HTTP/2 connection brings.
+pub(crate) type Answers = Arc<AtomicU32>;
 
 /// Whether the connection ends at a proxy, which wants whole URIs (RFC 9112 §3.2.2).
 type Proxied = bool;
@@ -56,6 +61,7 @@ where
     where
         T: Read + Write + Unpin + Send + 'static,
     {
+        let answers = Answers::default();
         let mut builder = http2::Builder::new(Spawn);
         if let Some(KeepAlive { interval, timeout }) = keep_alive {
             builder
@@ -63,11 +69,13 @@ where
                 .keep_alive_interval(interval)
                 .keep_alive_timeout(timeout);
         }
-        let (sender, connection) = builder.handshake(Watched::http2(io, socket)).await?;
+        let (sender, connection) = builder
+            .handshake(Watched::http2(io, socket, Arc::clone(&answers)))
+            .await?;
         tokio::spawn(connection);
         Ok(Self {
             endpoint,
-            sender: Sender::Http2(sender),
+            sender: Sender::Http2(sender, answers),
         })
     }
 
@@ -96,7 +104,16 @@ where
     pub(crate) fn kind(&self) -> Kind {
         match self.sender {
             Sender::Http1(..) => Kind::Http1,
-            Sender::Http2(_) => Kind::Http2,
+            Sender::Http2(..) => Kind::Http2,
+        }
+    }
+
+    /// How many heads and pieces of bodies it has brought, of all its streams, modulo 2³²; HTTP/1
+    /// counts none.
+    pub(crate) fn answers(&self) -> u32 {
+        match &self.sender {
+            Sender::Http1(..) => 0,
+            Sender::Http2(_, answers) => answers.load(Ordering::Relaxed),
         }
     }
 
@@ -106,7 +123,7 @@ where
         mut request: Request<RequestBody<B>>,
     ) -> Result<Response<Incoming>, (hyper::Error, Option<Request<RequestBody<B>>>)> {
         match &self.sender {
-            Sender::Http2(sender) => {
+            Sender::Http2(sender, _) => {
                 let sent = sender.clone().try_send_request(request);
                 sent.await.map_err(parts)
             }
@@ -124,14 +141,14 @@ where
         }
     }
 
-    /// Whether the connection may carry another call after one whose answer was read to the end
-    /// (`complete`), or was not.
-    pub(crate) fn reuse(self: &Arc<Self>, complete: bool) -> Reuse<B> {
+    /// Whether the connection may carry another call after one that was left so.
+    pub(crate) fn reuse(self: &Arc<Self>, leave: Leave) -> Reuse<B> {
         let Sender::Http1(sender, _) = &self.sender else {
             return Reuse::Now;
         };
         let sender = lock(sender);
-        if !complete || sender.is_closed() {
+        let clean = matches!(leave, Leave::Unused | Leave::Complete);
+        if !clean || sender.is_closed() {
             Reuse::Never
         } else if sender.is_ready() {
             Reuse::Now
@@ -144,7 +161,7 @@ where
     pub(crate) async fn ready(&self) -> bool {
         match &self.sender {
             Sender::Http1(sender, _) => poll_fn(|cx| lock(sender).poll_ready(cx)).await.is_ok(),
-            Sender::Http2(_) => true,
+            Sender::Http2(..) => true,
         }
     }
 }

@@ -37,6 +37,7 @@ impl Default for Settings {
                 total: 256,
                 waiters: 10_000,
                 idle: Duration::from_secs(90),
+                unanswered: 3,
             },
             max_age: Duration::from_secs(600),
         }

@@ -15,11 +15,14 @@ use crate::frames::Word;
 use crate::keeper::Keeper;
 use crate::kernel::{Key, Lease, Opened, OriginCount, Place, Pool, Step, Watch};
 use crate::link::{Link, Reuse};
-use crate::permit::Permit;
+use crate::permit::{Leave, Permit};
 use crate::settings::Settings;
 use crate::socket::Socket;
 use crate::waiting::Waiting;
 use crate::{ConnectorError, classify};
+
+/// A call that was given up sooner says nothing of its connection.
+const PATIENCE: Duration = Duration::from_millis(100);
 
 /// A place on a connection, and the way onto it.
 pub(crate) struct Granted<B> {
@@ -97,7 +100,7 @@ where
         let slot = match pool.place(uri, now).map_err(classify::request)? {
             Place::Lease(lease) => {
                 drop(pool);
-                return Ok(Ok(self.granted(lease)));
+                return Ok(Ok(self.granted(lease, now)));
             }
             Place::Wait(slot) => slot,
         };
@@ -160,7 +163,7 @@ where
                 Some(Step::Grant(waiter, lease)) => {
                     // A waiter that has gone in between drops its permit, and so gives it back.
                     if let Some(me) = self.me.upgrade() {
-                        let _ = waiter.send(Ok(me.granted(lease)));
+                        let _ = waiter.send(Ok(me.granted(lease, now)));
                     }
                 }
             }
@@ -184,11 +187,27 @@ where
         }
     }
 
-    fn granted(self: &Arc<Self>, lease: Lease<Arc<Link<B>>>) -> Granted<B> {
+    fn granted(self: &Arc<Self>, lease: Lease<Arc<Link<B>>>, now: Instant) -> Granted<B> {
         let keeper: Arc<dyn Keeper> = Arc::<Self>::clone(self);
         Granted {
-            permit: Permit::new(keeper, lease.key),
+            permit: Permit::new(keeper, lease.key, now),
             link: lease.handle,
+        }
+    }
+
+    /// What the way in which a call has left its place says of the connection.
+    fn draw_conclusions(&self, pool: &mut Kernel<B>, key: Key, leave: Leave, now: Instant) {
+        match leave {
+            Leave::Unanswered { since, answers } => {
+                let heard = pool.handle(key).map(|link| link.answers());
+                let patient = now.saturating_duration_since(since) >= PATIENCE;
+                if heard == Some(answers) && patient {
+                    pool.unanswered(key, answers, now);
+                }
+                pool.cancelled(key, now);
+            }
+            Leave::Cut => pool.cancelled(key, now),
+            Leave::Unused | Leave::Failed | Leave::Complete => {}
         }
     }
 
@@ -221,10 +240,17 @@ where
         self.work(now);
     }
 
-    fn released(&self, key: Key, complete: bool) {
+    fn retire(&self, key: Key) {
+        let now = Instant::now();
+        self.lock().retire(key, now);
+        self.work(now);
+    }
+
+    fn released(&self, key: Key, leave: Leave) {
         let now = Instant::now();
         let mut pool = self.lock();
-        match pool.handle(key).map(|link| link.reuse(complete)) {
+        self.draw_conclusions(&mut pool, key, leave, now);
+        match pool.handle(key).map(|link| link.reuse(leave)) {
             None | Some(Reuse::Now) => {}
             Some(Reuse::Never) => pool.retire(key, now),
             Some(Reuse::Soon(link)) => {

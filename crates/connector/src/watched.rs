@@ -1,10 +1,12 @@
 use std::io::{self, IoSlice};
 use std::pin::Pin;
+use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, ready};
 
 use hyper::rt::{Read, ReadBuf, ReadBufCursor, Write};
 
-use crate::frames::Frames;
+use crate::frames::{Frames, Word};
+use crate::link::Answers;
 use crate::socket::Socket;
 
 /// How much is read at once: as much as hyper lets a peer put into one HTTP/2 frame.
@@ -22,14 +24,16 @@ pub(crate) struct Watched<T> {
 struct Listener {
     frames: Frames,
     buffer: Box<[u8]>,
+    answers: Answers,
 }
 
 impl<T> Watched<T> {
     /// Listens to an HTTP/2 connection.
-    pub(crate) fn http2(io: T, socket: Socket) -> Self {
+    pub(crate) fn http2(io: T, socket: Socket, answers: Answers) -> Self {
         let listener = Listener {
             frames: Frames::new(),
             buffer: vec![0; BUFFER].into(),
+            answers,
         };
         Self {
             io,
@@ -58,10 +62,13 @@ impl<T: Read + Unpin> Watched<T> {
         let (space, _) = listener.buffer.split_at_mut(room);
         let mut read = ReadBuf::new(space);
         ready!(io.poll_read(cx, read.unfilled()))?;
-        let socket = &self.socket;
-        listener
-            .frames
-            .read(read.filled(), |word| socket.heard(word));
+        let (socket, answers) = (&self.socket, &listener.answers);
+        listener.frames.read(read.filled(), |word| match word {
+            Word::Answer => {
+                answers.fetch_add(1, Ordering::Relaxed);
+            }
+            word => socket.heard(word),
+        });
         buf.put_slice(read.filled());
         Poll::Ready(Ok(()))
     }

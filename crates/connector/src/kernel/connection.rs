@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::LINGER;
+use super::{CANCELS, CANCELS_WITHIN, LINGER};
 
 /// The stream limit of a peer that states none (RFC 9113 §6.5.2).
 pub(super) const UNLIMITED: u32 = u32::MAX;
@@ -43,6 +43,11 @@ pub(super) struct Connection<H> {
     pub(super) used: Instant,
     /// When it is too old to take calls.
     expires: Option<Instant>,
+    /// Calls in a row that were given up without a sign of an answer, and how many answers there had
+    /// been when the first of them was.
+    unanswered: (u32, u32),
+    /// When all cancelled streams are forgotten.
+    cancels: Instant,
 }
 
 #[derive(Debug)]
@@ -64,6 +69,8 @@ impl<H> Connection<H> {
             served: false,
             used: now,
             expires: None,
+            unanswered: (0, 0),
+            cancels: now,
         }
     }
 
@@ -99,6 +106,21 @@ impl<H> Connection<H> {
             State::Open(handle) => Some(handle),
             State::Connecting | State::Draining => None,
         }
+    }
+
+    /// A call was given up, and there was no answer of any kind since it began. Returns how many that
+    /// makes in a row; `answers` had come by then.
+    pub(super) fn count_unanswered(&mut self, answers: u32) -> u32 {
+        let (count, before) = self.unanswered;
+        let count = if answers == before { count } else { 0 };
+        self.unanswered = (count.saturating_add(1), answers);
+        self.unanswered.0
+    }
+
+    /// A stream was cancelled. Returns whether these are too many in too short a time.
+    pub(super) fn count_cancel(&mut self, now: Instant) -> bool {
+        self.cancels = self.cancels.max(now) + CANCELS_WITHIN / CANCELS;
+        self.cancels - now > CANCELS_WITHIN
     }
 
     /// When something must be done about it, unless something happens before: an open one has been

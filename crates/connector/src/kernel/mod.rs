@@ -29,7 +29,16 @@ pub(crate) struct Limits {
     pub(crate) waiters: usize,
     /// How long a connection may carry nothing.
     pub(crate) idle: Duration,
+    /// Calls in a row that a connection may leave without any sign of an answer.
+    pub(crate) unanswered: u32,
 }
+
+/// How many streams may be cancelled on one connection within [`CANCELS_WITHIN`]. Servers take more
+/// for an attack, and close the connection with all it carries.
+const CANCELS: u32 = 50;
+
+/// See [`CANCELS`].
+const CANCELS_WITHIN: Duration = Duration::from_secs(30);
 
 /// How long a connection that takes no new calls and carries nothing may take to close.
 const LINGER: Duration = Duration::from_secs(5);

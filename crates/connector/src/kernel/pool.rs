@@ -155,6 +155,24 @@ impl<H: Clone, W> Pool<H, W> {
         self.discarded.extend(handle);
     }
 
+    /// A call was given up, and the connection has brought no answer of any kind since it began, only
+    /// `answers` before. One that does so again and again takes no new calls.
+    pub(crate) fn unanswered(&mut self, key: Key, answers: u32, now: Instant) {
+        let limit = self.limits.unanswered.max(1);
+        if let Some(connection) = self.connection(key)
+            && connection.count_unanswered(answers) >= limit
+        {
+            self.retire(key, now);
+        }
+    }
+
+    /// A stream was cancelled. A connection with too many of them takes no new calls.
+    pub(crate) fn cancelled(&mut self, key: Key, now: Instant) {
+        if self.connection(key).is_some_and(|c| c.count_cancel(now)) {
+            self.retire(key, now);
+        }
+    }
+
     /// Looks at a connection whose socket is open: retires it when it is idle too long or too old.
     pub(crate) fn watch(&mut self, key: Key, now: Instant) -> Watch {
         let idle = self.limits.idle;

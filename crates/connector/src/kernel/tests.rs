@@ -15,6 +15,7 @@ const LIMITS: Limits = Limits {
     total: 5,
     waiters: 6,
     idle: IDLE,
+    unanswered: 3,
 };
 
 const IDLE: Duration = Duration::from_secs(60);

@@ -11,6 +11,8 @@ mod lifetime;
 #[cfg(test)]
 mod pool;
 #[cfg(test)]
+mod retirement;
+#[cfg(test)]
 mod support;
 #[cfg(test)]
 mod tls;
