@@ -97,16 +97,29 @@ async fn serve_stream(
         // The client gave the stream up.
         _ = poll_fn(|cx| respond.poll_reset(cx)) => return,
     };
-    // Orders and answers fail when the connection is gone; then nobody waits for them.
+    match action {
+        Ok(action) => conclude(&shared, action, respond, head_only).await,
+        Err(_) => respond.send_reset(Reason::INTERNAL_ERROR),
+    }
+}
+
+/// Does on the wire what was decided. Orders and answers fail when the connection is gone; then nobody
+/// waits for them.
+async fn conclude(
+    shared: &Shared,
+    action: Action,
+    mut respond: SendResponse<Bytes>,
+    head_only: bool,
+) {
     let order = |order| shared.orders.send(order);
     match action {
-        Ok(Action::Answer(response)) => answer(respond, response, head_only, &shared).await,
-        Ok(Action::Drain(response)) => {
+        Action::Answer(response) => answer(respond, response, head_only, shared).await,
+        Action::Drain(response) => {
             let _ = order(Order::Drain).await;
-            answer(respond, response, head_only, &shared).await;
+            answer(respond, response, head_only, shared).await;
         }
-        Ok(Action::Reset(code)) => respond.send_reset(code.0.into()),
-        Ok(Action::Goaway(code)) => {
+        Action::Reset(code) => respond.send_reset(code.0.into()),
+        Action::Goaway(code) => {
             let last_stream = shared.ledger.close();
             let _ = order(Order::Goaway(Frame::GoAway {
                 last_stream,
@@ -114,24 +127,21 @@ async fn serve_stream(
                 debug: Bytes::new(),
             }))
             .await;
-            if stream <= last_stream {
+            if respond.stream_id().as_u32() <= last_stream {
                 respond.send_reset(Reason::REFUSED_STREAM);
             } else {
                 // The client has dropped the stream; a reset would be one too many.
                 pending().await
             }
         }
-        Ok(Action::Close) => {
+        Action::Close | Action::Abort => {
+            if matches!(action, Action::Abort) {
+                shared.control.reset();
+            }
             let _ = order(Order::Close).await;
             // Dropped now, the stream would be reset before the connection closes.
             pending().await
         }
-        Ok(Action::Abort) => {
-            shared.control.reset();
-            let _ = order(Order::Close).await;
-            pending().await
-        }
-        Err(_) => respond.send_reset(Reason::INTERNAL_ERROR),
     }
 }
 
