@@ -5,8 +5,9 @@ use bytes::Bytes;
 use http::Request;
 use http_body_util::Empty;
 use outrigger_benches::wire::{self, ByExtension, ByScope, Nothing, Wire};
-use outrigger_benches::{call, get};
-use tower::Service;
+use outrigger_benches::{Instant, call, get};
+use outrigger_request_id::RequestIdLayer;
+use tower::{Layer, Service};
 
 /// The allocations of one call of a stack that has answered before.
 fn of<S: Service<Request<Empty<Bytes>>>>(mut stack: S) -> u64 {
@@ -26,4 +27,11 @@ fn layers_speak_through_the_scope_without_allocating() {
     assert_eq!(of_wire::<Nothing>(), 0);
     assert_eq!(of_wire::<ByScope>(), 0);
     assert_eq!(of_wire::<ByExtension>(), 4);
+}
+
+#[test]
+fn a_request_id_is_one_allocation() {
+    let layer = RequestIdLayer::new();
+    assert_eq!(of(layer.layer(Instant)), 1);
+    assert_eq!(of(layer.enabled(false).layer(Instant)), 0);
 }
