@@ -38,10 +38,11 @@ where
     }
 
     #[inline]
-    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+    fn call(&mut self, request: Request<B>) -> Self::Future {
         let Some(ids) = &self.ids else {
             return RequestIdFuture::new(self.inner.call(request), None);
         };
+        let mut request = request; // not in the signature: it would be copied for the other branch too
         let told = ids
             .settle(&mut request)
             .filter(|_| self.response_extension)
