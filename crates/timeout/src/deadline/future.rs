@@ -141,8 +141,8 @@ where
                 StateProj::Waiting { service, request } => {
                     ready!(service.poll_ready(cx)).map_err(Into::into)?;
                     if total.has_passed(Instant::now()) {
-                        let call = call::current().unwrap_or_default();
-                        return Poll::Ready(Err(total.elapsed_before_dispatch(&call).into()));
+                        let late = total.elapsed_before_dispatch(call::current());
+                        return Poll::Ready(Err(late.into()));
                     }
                     match request.take() {
                         Some(request) => service.call(request),
@@ -183,16 +183,18 @@ impl<S, F, B> State<S, F, B> {
         let Some(end) = total.end() else {
             return Poll::Pending;
         };
-        let call = call::current().unwrap_or_default();
-        if call.timer().is_some_and(|at| at <= end) {
+        let call = call::current();
+        let timer_below = call.and_then(|call| call.timer());
+        if timer_below.is_some_and(|at| at <= end) {
             return Poll::Pending;
         }
         ready!(timer.poll(end, cx));
         let called = matches!(*self, Self::Called { .. });
-        Poll::Ready(if called && call.dispatch() != Dispatch::Waiting {
+        let waits = call.is_some_and(|call| call.dispatch() == Dispatch::Waiting);
+        Poll::Ready(if called && !waits {
             total.elapsed().into()
         } else {
-            total.elapsed_before_dispatch(&call).into()
+            total.elapsed_before_dispatch(call).into()
         })
     }
 }

@@ -64,8 +64,7 @@ where
 
         // Asked before the inner service is: that must not be left ready and uncalled.
         if watch.total.has_passed(now) {
-            let call = call::current().unwrap_or_default();
-            let late = watch.total.elapsed_before_dispatch(&call);
+            let late = watch.total.elapsed_before_dispatch(call::current());
             drop(entered);
             return DeadlineFuture::new(State::failed(late.into()), watch);
         }

@@ -31,9 +31,9 @@ impl Total {
     }
 
     /// The same for a request that is held in front of the transport: nothing of it was sent, and
-    /// unless an earlier attempt was, nothing of the call.
-    pub(super) fn elapsed_before_dispatch(&self, call: &Call) -> Elapsed {
-        if call.may_have_sent() {
+    /// unless an earlier attempt was, nothing of the call. Without the Call nobody knows.
+    pub(super) fn elapsed_before_dispatch(&self, call: Option<Call>) -> Elapsed {
+        if call.is_none_or(|call| call.may_have_sent()) {
             self.elapsed()
         } else {
             self.elapsed().unsent()

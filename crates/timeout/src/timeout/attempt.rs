@@ -120,28 +120,34 @@ impl Attempt {
         }
     }
 
-    /// The error that is due when `phase` has taken too long.
-    pub(super) fn elapsed(&self, phase: Phase, call: &Call) -> Elapsed {
+    /// The error that is due when `phase` has taken too long. Without the Call nobody knows what was
+    /// sent.
+    pub(super) fn elapsed(&self, phase: Phase, call: Option<Call>) -> Elapsed {
         match phase {
             Phase::Attempt => Elapsed::new(phase, self.limits.attempt.duration()),
             Phase::WriteIdle => Elapsed::new(phase, self.limits.write_idle.duration()),
-            _ if call.may_have_sent() => Elapsed::new(phase, self.patience(call)),
+            _ if call.is_none_or(|call| call.may_have_sent()) => {
+                Elapsed::new(phase, self.patience(call))
+            }
             _ => Elapsed::new(phase, self.patience(call)).unsent(),
         }
     }
 
     /// The error of an attempt that does not begin.
     pub(super) fn too_late(&self) -> BoxError {
-        let call = call::current().unwrap_or_default();
-        self.elapsed(Phase::Total, &call).into()
+        self.elapsed(Phase::Total, call::current()).into()
     }
 
     /// How long the whole call may take, as far as that is known here.
-    fn patience(&self, call: &Call) -> Duration {
-        match self.deadline {
-            Some(deadline) if call.deadline() != Some(deadline) => deadline.remaining(self.called),
-            _ => call.patience(),
-        }
+    fn patience(&self, call: Option<Call>) -> Duration {
+        let whole = call.filter(|call| call.deadline() == self.deadline);
+        let own = self
+            .deadline
+            .map(|deadline| deadline.remaining(self.called));
+        whole
+            .map(|call| call.patience())
+            .or(own)
+            .unwrap_or_default()
     }
 
     fn deadline_alarm(&self) -> Option<Alarm> {

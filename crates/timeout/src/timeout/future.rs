@@ -188,14 +188,15 @@ impl<S, F, B> State<S, F, B> {
         timer: &mut Timer,
         cx: &mut Context<'_>,
     ) -> Poll<BoxError> {
-        let call = call::current().unwrap_or_default();
+        let call = call::current();
+        let dispatch = call.map(|call| call.dispatch()).unwrap_or_default();
         let mut upload = match self.project() {
             StateProj::Called { upload, .. } => upload.as_mut(),
             _ => None,
         };
         loop {
             let (turn, looked) = Upload::turn(upload.as_deref(), attempt.begun());
-            let Some(alarm) = attempt.alarm(call.dispatch(), turn, looked) else {
+            let Some(alarm) = attempt.alarm(dispatch, turn, looked) else {
                 return Poll::Pending;
             };
             if timer.poll(alarm.at, cx).is_pending() {
@@ -206,7 +207,7 @@ impl<S, F, B> State<S, F, B> {
                 (Due::Look, Some(upload)) => upload.look(Instant::now()),
                 (Due::Look, None) => {}
                 (Due::End(phase), _) => {
-                    return Poll::Ready(attempt.elapsed(phase, &call).into());
+                    return Poll::Ready(attempt.elapsed(phase, call).into());
                 }
             }
         }
