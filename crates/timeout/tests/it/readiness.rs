@@ -100,6 +100,18 @@ async fn readied_and_idle_clones_take_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn each_layer_is_ready_over_a_service_that_is_not() {
+    let saturated = GlobalConcurrencyLimitLayer::new(0);
+    let mut cx = Context::from_waker(Waker::noop());
+    let mut whole = DeadlineLayer::default().layer(saturated.layer(never_answers()));
+    let ready = Service::<Request<Nothing>>::poll_ready(&mut whole, &mut cx);
+    assert!(matches!(ready, Poll::Ready(Ok(()))));
+    let mut attempt = TimeoutLayer::default().layer(saturated.layer(never_answers()));
+    let ready = Service::<Request<Nothing>>::poll_ready(&mut attempt, &mut cx);
+    assert!(matches!(ready, Poll::Ready(Ok(()))));
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_attempt_too_late_leaves_nothing_ready_behind() {
     let permits = Arc::new(Semaphore::new(1));
     let limit = GlobalConcurrencyLimitLayer::with_semaphore(Arc::clone(&permits));

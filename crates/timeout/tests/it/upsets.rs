@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use http::{Request, Response};
-use outrigger_core::BoxError;
+use http::{HeaderName, Request, Response};
 use outrigger_core::call::{self, Dispatch};
+use outrigger_core::{BoxError, Outcome};
 use outrigger_timeout::{DeadlineLayer, Phase, TimeoutLayer};
 use tokio::sync::Semaphore;
 use tokio::task::{coop, yield_now};
@@ -219,6 +219,40 @@ async fn a_timer_that_was_given_up_below_is_not_relied_upon() {
     assert_eq!((elapsed(result).0, took), (Phase::Total, 2 * SECOND));
 }
 
+/// Begins the call below within the call above, and lets it go on outside: on a task of its own.
+fn on_a_task_of_its_own<S, R>(
+    below: S,
+) -> impl Service<Request<Nothing>, Response = Response<R>, Error = BoxError, Future: Future> + Clone
+where
+    S: Service<Request<Nothing>, Response = Response<R>, Error = BoxError> + Clone,
+    S::Future: Send + 'static,
+    R: Send + 'static,
+{
+    tower::service_fn(move |request: Request<Nothing>| {
+        let call = tokio::spawn(below.clone().call(request));
+        async move { call.await.map_err(BoxError::from)? }
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_moved_to_another_task_does_not_know_what_was_sent() {
+    let left = HeaderName::from_static("x-timeout-ms");
+    let attempt = TimeoutLayer::default()
+        .header(left.clone())
+        .layer(never_answers());
+    let mut request = get();
+    request.headers_mut().insert(left, 1_000.into());
+    let outer = DeadlineLayer::default().layer(on_a_task_of_its_own(attempt));
+    let result = outer.oneshot(request).await;
+    assert_eq!(elapsed(result), (Phase::Total, SECOND, Outcome::Ambiguous));
+
+    let saturated = GlobalConcurrencyLimitLayer::new(0).layer(never_answers());
+    let waiting = DeadlineLayer::new(SECOND).layer(saturated);
+    let outer = DeadlineLayer::default().layer(on_a_task_of_its_own(waiting));
+    let result = outer.oneshot(get()).await;
+    assert_eq!(elapsed(result), (Phase::Total, SECOND, Outcome::Ambiguous));
+}
+
 #[tokio::test(start_paused = true)]
 async fn neither_future_prints_the_request() {
     let secret = || {
@@ -247,4 +281,18 @@ async fn neither_future_prints_the_request() {
             "{printed}"
         );
     }
+}
+
+#[test]
+fn services_futures_and_bodies_are_as_free_as_what_they_wrap() {
+    fn free<T: Send + Sync>(_: &T) {}
+    fn moves<T: Unpin>(_: &T) {}
+    let service = pair().layer(answers_with(Nothing::new()));
+    free(&service);
+    let call = service.clone().call(get());
+    free(&call);
+    let response = assert_ready_ok!(task::spawn(call).poll());
+    free(response.body());
+    moves(response.body());
+    moves(&outrigger_timeout::RequestBody::<Nothing>::default());
 }
