@@ -38,6 +38,7 @@
 
 mod answer;
 mod code;
+mod codec;
 mod event;
 mod frame;
 mod hpack;

@@ -43,16 +43,7 @@ impl Upstream {
             .as_ref()
             .is_some_and(|(behaviour, _)| behaviour.executes)
             && ledger.execute(stream);
-        self.record(Arrival {
-            connection,
-            stream,
-            version: head.version,
-            method: head.method.clone(),
-            uri: head.uri.clone(),
-            headers: head.headers.clone(),
-            body_len: whole.len,
-            executed,
-        })?;
+        self.record(Arrival::new(&head, connection, stream, whole.len, executed))?;
         read?;
         let Some((behaviour, after)) =
             decided.filter(|(behaviour, _)| behaviour.executes == executed)
@@ -60,21 +51,7 @@ impl Upstream {
             // The GOAWAY has told the client already.
             return pending().await;
         };
-        if !after.is_zero() {
-            pause(after).await;
-        }
-        Ok(match behaviour.what {
-            What::Reply(reply) => Action::Answer(reply.given().await),
-            What::Drain(reply) => Action::Drain(reply.given().await),
-            What::Echo | What::With(_) | What::Chaos(_) => {
-                Action::Answer(echo(&head, whole).given().await)
-            }
-            What::Reset(code) => Action::Reset(code),
-            What::Goaway(code) => Action::Goaway(code),
-            What::Close => Action::Close,
-            What::Abort => Action::Abort,
-            What::Silence => pending().await,
-        })
+        Ok(behaviour.given(&head, whole, after).await)
     }
 }
 
@@ -103,6 +80,25 @@ impl Behaviour {
             after = after.saturating_add(self.after);
         }
         (self, after)
+    }
+
+    /// Waits until it is time, and says what is to be done.
+    async fn given(self, head: &Parts, whole: Whole, after: Duration) -> Action {
+        if !after.is_zero() {
+            pause(after).await;
+        }
+        match self.what {
+            What::Reply(reply) => Action::Answer(reply.given().await),
+            What::Drain(reply) => Action::Drain(reply.given().await),
+            What::Echo | What::With(_) | What::Chaos(_) => {
+                Action::Answer(echo(head, whole).given().await)
+            }
+            What::Reset(code) => Action::Reset(code),
+            What::Goaway(code) => Action::Goaway(code),
+            What::Close => Action::Close,
+            What::Abort => Action::Abort,
+            What::Silence => pending().await,
+        }
     }
 }
 

@@ -1,4 +1,4 @@
-use http::{HeaderMap, Method, Uri, Version};
+use http::{HeaderMap, Method, Uri, Version, request::Parts};
 
 use crate::Log;
 
@@ -25,6 +25,25 @@ pub struct Arrival {
 }
 
 impl Arrival {
+    pub(super) fn new(
+        head: &Parts,
+        connection: usize,
+        stream: u32,
+        body_len: u64,
+        executed: bool,
+    ) -> Self {
+        Self {
+            connection,
+            stream,
+            version: head.version,
+            method: head.method.clone(),
+            uri: head.uri.clone(),
+            headers: head.headers.clone(),
+            body_len,
+            executed,
+        }
+    }
+
     /// Returns the value of `idempotency-key`, if it is one and text.
     #[must_use]
     pub fn idempotency_key(&self) -> Option<&str> {
