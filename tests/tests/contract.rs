@@ -324,7 +324,7 @@ async fn idle_clones_hold_nothing() {
 async fn a_failure_to_become_ready_is_the_calls_and_does_not_kill_the_service() {
     for Candidate { name, wrap, .. } in CANDIDATES.into_iter().filter(|layer| layer.owns_readiness)
     {
-        let probe = ContractProbe::new().tolerate_polls_after_error();
+        let probe = ContractProbe::new();
         let service = Buffer::new(wrap(ready(&probe)), 4);
         let mut service = BoxCloneSyncService::new(service);
         assert!(call(&mut service).await.is_ok(), "{name}");
