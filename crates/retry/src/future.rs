@@ -147,7 +147,12 @@ impl<F, B, R: Body> State<F, B, R> {
                 let future = send(inner, request, run.as_mut());
                 (Self::Called { future }, run.as_ref().map(|_| inner.clone()))
             }
-            Poll::Ready(Err(error)) => (Self::failed(error.into()), None),
+            Poll::Ready(Err(error)) => {
+                // An instance that failed to become ready is dead (tower): a new one takes its place.
+                let fresh = inner.clone();
+                *inner = fresh;
+                (Self::failed(error.into()), None)
+            }
             Poll::Pending => {
                 let fresh = inner.clone();
                 (Self::readying(request), Some(mem::replace(inner, fresh)))
