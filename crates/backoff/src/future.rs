@@ -81,10 +81,18 @@ where
         S: Clone,
     {
         match inner.poll_ready(&mut Context::from_waker(Waker::noop())) {
-            Poll::Ready(Ok(())) => Self::Called {
-                future: inner.call(request),
-            },
-            Poll::Ready(Err(error)) => Self::failed(error),
+            Poll::Ready(Ok(())) => {
+                // Told even where nothing was held back: a later attempt of the call may be.
+                call::update(Call::launch);
+                let future = inner.call(request);
+                Self::Called { future }
+            }
+            Poll::Ready(Err(error)) => {
+                // An instance that failed to become ready is dead (tower): a new one takes its place.
+                let fresh = inner.clone();
+                *inner = fresh;
+                Self::failed(error)
+            }
             Poll::Pending => {
                 let fresh = inner.clone();
                 Self::waiting(None, mem::replace(inner, fresh), request)
