@@ -14,7 +14,7 @@ const SOURCE: usize = 300;
 /// The source files that may have more, and why.
 const TALL: &[(&str, usize)] = &[
     // One state machine: its steps keep its counts true together.
-    ("crates/connector/src/kernel/pool.rs", 400),
+    ("crates/connector/src/kernel/pool.rs", 450),
     // One value and its scope, which nothing else may take apart.
     ("crates/core/src/call.rs", 350),
 ];
