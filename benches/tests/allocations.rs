@@ -7,6 +7,7 @@ use http_body_util::Empty;
 use outrigger_benches::wire::{self, ByExtension, ByScope, Nothing, Wire};
 use outrigger_benches::{Instant, call, get};
 use outrigger_request_id::RequestIdLayer;
+use outrigger_timeout::{DeadlineLayer, TimeoutLayer};
 use tower::{Layer, Service};
 
 /// The allocations of one call of a stack that has answered before.
@@ -34,4 +35,10 @@ fn a_request_id_is_one_allocation() {
     let layer = RequestIdLayer::new();
     assert_eq!(of(layer.layer(Instant)), 1);
     assert_eq!(of(layer.enabled(false).layer(Instant)), 0);
+}
+
+#[test]
+fn a_timeout_that_need_not_wait_allocates_nothing() {
+    assert_eq!(of(TimeoutLayer::default().layer(Instant)), 0);
+    assert_eq!(of(DeadlineLayer::default().layer(Instant)), 0);
 }
