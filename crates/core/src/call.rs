@@ -8,7 +8,7 @@
 //!
 //! The other way is one `Arc` in the extensions. Both were built and measured (`benches/`, one call
 //! through an outermost layer and a transport that reports its dispatch): the scope adds 146
-//! instructions and no allocation, the extension 868 and four.
+//! instructions and no allocation, the extension 1,041 and four.
 //!
 //! Where a service runs its inner service elsewhere (`tokio::spawn`, `tower::buffer`, tonic's
 //! `Channel`) the Call is absent. Every layer works without it: each reads the caller's wishes from
