@@ -7,7 +7,7 @@
 //! extensions stay the caller's own.
 //!
 //! The other way is one `Arc` in the extensions. Both were built and measured (`benches/`, one call
-//! through an outermost layer and a transport that reports its dispatch): the scope adds 146
+//! through an outermost layer and a transport that reports its dispatch): the scope adds 135
 //! instructions and no allocation, the extension 1,041 and four.
 //!
 //! Where a service runs its inner service elsewhere (`tokio::spawn`, `tower::buffer`, tonic's
