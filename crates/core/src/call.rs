@@ -28,6 +28,7 @@
 
 use std::cell::Cell;
 use std::marker::PhantomData;
+use std::mem;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -213,6 +214,30 @@ impl Scope {
         }
     }
 
+    /// Joins the Call that is current or begins one, and makes it current at once: for a layer's
+    /// `call`, which runs once. [`Opened::close`] gives the scope for the polls that follow.
+    ///
+    /// ```
+    /// use outrigger_core::call::{self, Scope};
+    ///
+    /// let opened = Scope::open();
+    /// call::update(|call| call.begin_attempt()); // the inner service is called here
+    /// let mut scope = opened.close();
+    /// assert!(call::current().is_none());
+    /// assert_eq!(scope.run(|| call::current().map(|call| call.attempt())), Some(1));
+    /// ```
+    #[inline]
+    pub fn open() -> Opened {
+        let outermost = CURRENT.get().is_none();
+        if outermost {
+            CURRENT.set(Some(Call::default()));
+        }
+        Opened {
+            outermost,
+            not_send: PhantomData,
+        }
+    }
+
     /// Begins a Call of its own, whatever is current; of that one it takes the deadline and nothing
     /// else. For a client that may be used inside another client's layers.
     pub fn begin() -> Self {
@@ -265,6 +290,36 @@ pub fn hidden<R>(f: impl FnOnce() -> R) -> R {
     let mut outer = None;
     let _entered = Entered::with(&mut outer, None);
     f()
+}
+
+/// A [`Scope`] that is current from its beginning. Dropped, it ends a Call that it began. Not `Send`,
+/// so that none is held across an `await`.
+#[derive(Debug)]
+#[must_use = "the Call is current only while this lives"]
+pub struct Opened {
+    outermost: bool,
+    not_send: PhantomData<*const ()>,
+}
+
+impl Opened {
+    /// Takes the Call back.
+    #[inline]
+    pub fn close(mut self) -> Scope {
+        let outermost = mem::take(&mut self.outermost);
+        Scope {
+            outermost,
+            kept: if outermost { CURRENT.take() } else { None },
+        }
+    }
+}
+
+impl Drop for Opened {
+    #[inline]
+    fn drop(&mut self) {
+        if self.outermost {
+            CURRENT.set(None);
+        }
+    }
 }
 
 /// While it lives, a [`Scope`]'s Call is current; dropped, it takes that Call back and restores the
@@ -346,6 +401,24 @@ mod tests {
         assert!(panicked.is_err());
         assert_eq!(current(), None);
         assert_eq!(scope.run(current).map(|call| call.attempt()), Some(1));
+    }
+
+    #[test]
+    fn a_panic_ends_a_call_that_was_just_begun_and_no_other() {
+        let panicked = catch_unwind(|| {
+            let _opened = Scope::open();
+            update(Call::begin_attempt);
+            panic!("user code");
+        });
+        assert!(panicked.is_err());
+        assert_eq!(current(), None);
+
+        Scope::join().run(|| {
+            update(Call::begin_attempt);
+            drop(Scope::open());
+            assert_eq!(Scope::open().close().call(), current());
+            assert_eq!(current().map(|call| call.attempt()), Some(1));
+        });
     }
 
     #[test]
