@@ -39,31 +39,25 @@ pin_project! {
 
 /// What a call is watched with; a layer that is switched off has none.
 #[derive(Debug)]
-pub(super) struct Watch {
-    pub(super) total: Total,
-    pub(super) scope: Scope,
+struct Watch {
+    total: Total,
+    scope: Scope,
     body: bool,
     timer: Timer,
 }
 
-impl Watch {
-    #[inline]
-    pub(super) fn new(now: Instant, body: bool) -> Self {
-        Self {
-            total: Total::new(now, None),
-            scope: Scope::join(),
-            body,
-            timer: Timer::default(),
-        }
-    }
-}
-
 impl<S, F, B> DeadlineFuture<S, F, B> {
-    #[inline]
-    pub(super) fn new(state: State<S, F, B>, watch: Watch) -> Self {
+    #[inline(always)]
+    pub(super) fn new(state: State<S, F, B>, total: Total, body: bool, scope: Scope) -> Self {
+        let timer = Timer::default();
         Self {
             state,
-            watch: Some(watch),
+            watch: Some(Watch {
+                total,
+                scope,
+                body,
+                timer,
+            }),
         }
     }
 

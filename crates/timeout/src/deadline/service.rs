@@ -1,11 +1,12 @@
 use std::task::{Context, Poll, Waker};
 
 use http::{Request, Response};
-use outrigger_core::{BoxError, call};
+use outrigger_core::BoxError;
+use outrigger_core::call::{self, Scope};
 use tokio::time::Instant;
 use tower_service::Service;
 
-use super::future::{State, Watch};
+use super::future::State;
 use super::total::Total;
 use super::{DeadlineFuture, DeadlineLayer};
 use crate::limit::Limit;
@@ -47,8 +48,7 @@ where
             return DeadlineFuture::off(self.inner.call(request));
         }
         let now = Instant::now();
-        let mut watch = Watch::new(now, self.layer.body);
-        let entered = watch.scope.enter();
+        let scope = Scope::open();
         let total = match request.extensions().get() {
             Some(&Timeouts {
                 total: Some(own), ..
@@ -57,16 +57,18 @@ where
         };
         let header = self.layer.header.as_ref();
         let deadline = patience::deadline(&request, header, total, now);
-        watch.total = Total::new(now, deadline);
         if let Some(deadline) = deadline {
             call::update(|call| call.shorten(deadline, now));
         }
 
+        let total = Total::new(now, deadline);
+        let body = self.layer.body;
+
         // Asked before the inner service is: that must not be left ready and uncalled.
-        if watch.total.has_passed(now) {
-            let late = watch.total.elapsed_before_dispatch(call::current());
-            drop(entered);
-            return DeadlineFuture::new(State::failed(late.into()), watch);
+        if total.has_passed(now) {
+            let late = total.elapsed_before_dispatch(call::current());
+            let late = State::failed(late.into());
+            return DeadlineFuture::new(late, total, body, scope.close());
         }
         let state = match self
             .inner
@@ -74,8 +76,8 @@ where
         {
             Poll::Ready(Ok(())) => {
                 let future = self.inner.call(request);
-                drop(entered);
-                return DeadlineFuture::new(State::Called { future }, watch);
+                let scope = scope.close();
+                return DeadlineFuture::new(State::Called { future }, total, body, scope);
             }
             Poll::Ready(Err(error)) => {
                 // An instance that failed to become ready is dead (tower): a new one takes its place.
@@ -84,7 +86,6 @@ where
             }
             Poll::Pending => State::wait(&mut self.inner, request),
         };
-        drop(entered);
-        DeadlineFuture::new(state, watch)
+        DeadlineFuture::new(state, total, body, scope.close())
     }
 }

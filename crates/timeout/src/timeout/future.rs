@@ -40,29 +40,23 @@ pin_project! {
 
 /// What an attempt is watched with; a layer that is switched off has none.
 #[derive(Debug)]
-pub(super) struct Watch {
-    pub(super) attempt: Attempt,
-    pub(super) scope: Scope,
+struct Watch {
+    attempt: Attempt,
+    scope: Scope,
     timer: Timer,
 }
 
-impl Watch {
-    #[inline]
-    pub(super) fn new(attempt: Attempt) -> Self {
-        Self {
-            attempt,
-            scope: Scope::join(),
-            timer: Timer::default(),
-        }
-    }
-}
-
 impl<S, F, B> TimeoutFuture<S, F, B> {
-    #[inline]
-    pub(super) fn new(state: State<S, F, B>, watch: Watch) -> Self {
+    #[inline(always)]
+    pub(super) fn new(state: State<S, F, B>, attempt: Attempt, scope: Scope) -> Self {
+        let timer = Timer::default();
         Self {
             state,
-            watch: Some(watch),
+            watch: Some(Watch {
+                attempt,
+                scope,
+                timer,
+            }),
         }
     }
 

@@ -3,11 +3,12 @@ use std::task::{Context, Poll, Waker};
 use http::{Request, Response};
 use http_body::Body;
 use outrigger_core::BoxError;
+use outrigger_core::call::Scope;
 use tokio::time::Instant;
 use tower_service::Service;
 
 use super::attempt::Attempt;
-use super::future::{State, Watch};
+use super::future::State;
 use super::upload::Upload;
 use super::{TimeoutFuture, TimeoutLayer};
 use crate::limit::Limit;
@@ -51,8 +52,8 @@ where
         }
         let now = Instant::now();
         let header = self.layer.header.as_ref();
-        let mut watch = Watch::new(Attempt::new(self.layer.limits, now));
-        let (attempt, entered) = (&mut watch.attempt, watch.scope.enter());
+        let mut attempt = Attempt::new(self.layer.limits, now);
+        let scope = Scope::open();
         if let Some(timeouts) = request.extensions().get() {
             attempt.override_by(timeouts);
         }
@@ -61,20 +62,19 @@ where
         // Asked before the inner service is: that must not be left ready and uncalled.
         if attempt.is_too_late(now) {
             let late = State::failed(attempt.too_late());
-            drop(entered);
-            return TimeoutFuture::new(late, watch);
+            return TimeoutFuture::new(late, attempt, scope.close());
         }
         let state = match self
             .inner
             .poll_ready(&mut Context::from_waker(Waker::noop()))
         {
             Poll::Ready(Ok(())) => {
-                let upload = Upload::launch(&mut request, attempt, header);
+                let upload = Upload::launch(&mut request, &attempt, header);
                 let future = self
                     .inner
                     .call(request.map(|body| Upload::wrap(&upload, body)));
-                drop(entered);
-                return TimeoutFuture::new(State::Called { future, upload }, watch);
+                let scope = scope.close();
+                return TimeoutFuture::new(State::Called { future, upload }, attempt, scope);
             }
             Poll::Ready(Err(error)) => {
                 // An instance that failed to become ready is dead (tower): a new one takes its place.
@@ -83,7 +83,6 @@ where
             }
             Poll::Pending => State::wait(&mut self.inner, request, header),
         };
-        drop(entered);
-        TimeoutFuture::new(state, watch)
+        TimeoutFuture::new(state, attempt, scope.close())
     }
 }
