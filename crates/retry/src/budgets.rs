@@ -58,11 +58,20 @@ impl Budgets {
         match &self.0 {
             Kind::Unlimited => None,
             Kind::Shared(budget) => Some(budget.clone()),
-            Kind::PerEndpoint { kept, .. } if kept.is_empty() => None,
             Kind::PerEndpoint { kept, .. } => {
                 let budget = kept.get(EndpointKey::of(uri).as_bytes())?;
                 Some(Budget::clone(&budget))
             }
+        }
+    }
+
+    /// Whether no call can earn anything, because nothing was ever paid.
+    #[inline]
+    pub(crate) fn are_untouched(&self) -> bool {
+        match &self.0 {
+            Kind::Unlimited => true,
+            Kind::Shared(_) => false,
+            Kind::PerEndpoint { kept, .. } => kept.is_empty(),
         }
     }
 

@@ -16,7 +16,7 @@ use tower_service::Service;
 
 use crate::policy::Policy;
 use crate::replay::Replay;
-use crate::run::{Plan, Run, Step};
+use crate::run::{Plan, Pristine, Run};
 use crate::{ReplayBody, RetryBody};
 
 pin_project! {
@@ -31,17 +31,22 @@ pin_project! {
         // The instance that is called next, where one may be.
         inner: Option<S>,
         // None when nothing is to be known of the call but its answer.
-        run: Option<Run<B, R, P>>,
-        // There as long as `run` is.
-        scope: Option<Scope>,
+        planned: Option<Planned<B, R, P>>,
     }
+}
+
+/// A call that may be sent again.
+struct Planned<B, R: Body, P> {
+    run: Run<B, R, P>,
+    scope: Scope,
 }
 
 pin_project! {
     #[project = StateProj]
     enum State<F, B, R> {
-        // Waits for the inner service, to call it with the request.
-        Readying { request: Option<Request<ReplayBody<B>>> },
+        // Waits for the inner service, to call it with the request. In a box, because few calls wait
+        // here and all would be as large as this.
+        Readying { request: Option<Box<Request<ReplayBody<B>>>> },
         // The inner service has the request.
         Called { #[pin] future: F },
         // An answer is read before the pause.
@@ -58,27 +63,32 @@ where
     S: Service<Request<ReplayBody<B>>, Response = Response<R>> + Clone,
     S::Error: Into<BoxError>,
     R: Body,
-    P: Iterator<Item = Duration> + Clone,
 {
-    /// A call that is sent once, whatever comes.
-    pub(crate) fn once(inner: &mut S, request: Request<ReplayBody<B>>) -> Self {
-        let mut run = None;
-        let (state, inner) = State::admit(inner, request, &mut run);
-        Self {
-            state,
-            inner,
-            run,
-            scope: None,
-        }
-    }
-
     /// A call of a service that is switched off.
+    #[inline]
     pub(crate) fn off(future: S::Future) -> Self {
         Self {
             state: State::Called { future },
             inner: None,
-            run: None,
-            scope: None,
+            planned: None,
+        }
+    }
+
+    /// A call that is sent once, whatever comes.
+    #[inline]
+    pub(crate) fn once(inner: &mut S, request: Request<ReplayBody<B>>) -> Self {
+        match poll_ready(inner) {
+            Poll::Ready(Ok(())) => Self::off(inner.call(request)),
+            Poll::Ready(Err(error)) => Self {
+                state: State::failed(error),
+                inner: None,
+                planned: None,
+            },
+            Poll::Pending => Self {
+                state: State::readying(request),
+                inner: Some(take_polled(inner)),
+                planned: None,
+            },
         }
     }
 }
@@ -93,6 +103,7 @@ where
     P: Iterator<Item = Duration> + Clone,
 {
     /// A call that may be sent again, or of which each attempt is shown.
+    #[inline]
     pub(crate) fn planned(
         inner: &mut S,
         plan: Plan,
@@ -100,85 +111,75 @@ where
         request: Request<B>,
     ) -> Self {
         let mut scope = Scope::join();
-        let (state, inner, run) = scope.run(|| {
-            if let Some(deadline) = request.extensions().get::<Deadline>() {
-                call::update(|call| call.shorten(*deadline, Instant::now()));
+        let entered = scope.enter();
+        if let Some(deadline) = request.extensions().get::<Deadline>() {
+            call::update(|call| call.shorten(*deadline, Instant::now()));
+        }
+        let head = Pristine::of(&request);
+        let (mut parts, body) = request.into_parts();
+        let (replay, body) = if plan.is_once() {
+            (Replay::Gone, ReplayBody::direct(body))
+        } else {
+            Replay::new(body, &policy.memory)
+        };
+        policy.settings.number(&mut parts.headers, 1);
+        let request = Request::from_parts(parts, body);
+        let ready = poll_ready(inner);
+        let made = u32::from(matches!(ready, Poll::Ready(Ok(()))));
+        let (state, inner) = match ready {
+            Poll::Ready(Ok(())) => {
+                let future = send(inner, request);
+                (State::Called { future }, Some(inner.clone()))
             }
-            let (head, body) = request.into_parts();
-            let replay = if plan.attempts > 1 {
-                Replay::new(body, &policy.memory)
-            } else {
-                Replay::Once(body)
-            };
-            let mut run = Run::new(plan, Arc::clone(policy), head, replay);
-            let first = run.request();
-            let mut run = Some(run);
-            let (state, inner) = match first {
-                Ok(request) => State::admit(inner, request, &mut run),
-                Err(error) => (State::failed(error), None),
-            };
-            (state, inner, run)
-        });
+            Poll::Ready(Err(error)) => (State::failed(error), None),
+            Poll::Pending => (State::readying(request), Some(take_polled(inner))),
+        };
+        drop(entered);
         Self {
             state,
             inner,
-            run,
-            scope: Some(scope),
+            planned: Some(Planned {
+                run: Run::new(plan, Arc::clone(policy), head, replay, made),
+                scope,
+            }),
         }
     }
 }
 
-impl<F, B, R: Body> State<F, B, R> {
-    /// Makes the first attempt, at once when the inner service is ready. When it is not, takes the
-    /// instance that was polled along and leaves a fresh clone: a readiness that was begun is never
-    /// left behind.
-    fn admit<S, P>(
-        inner: &mut S,
-        request: Request<ReplayBody<B>>,
-        run: &mut Option<Run<B, R, P>>,
-    ) -> (Self, Option<S>)
-    where
-        S: Service<Request<ReplayBody<B>>, Response = Response<R>, Future = F> + Clone,
-        S::Error: Into<BoxError>,
-        P: Iterator<Item = Duration> + Clone,
-    {
-        match inner.poll_ready(&mut Context::from_waker(Waker::noop())) {
-            Poll::Ready(Ok(())) => {
-                let future = send(inner, request, run.as_mut());
-                (Self::Called { future }, run.as_ref().map(|_| inner.clone()))
-            }
-            Poll::Ready(Err(error)) => {
-                // An instance that failed to become ready is dead (tower): a new one takes its place.
-                let fresh = inner.clone();
-                *inner = fresh;
-                (Self::failed(error.into()), None)
-            }
-            Poll::Pending => {
-                let fresh = inner.clone();
-                (Self::readying(request), Some(mem::replace(inner, fresh)))
-            }
-        }
-    }
-}
-
-/// Calls the inner service, which is ready. A retry layer further in keeps out of our attempts.
-fn send<S, B, R, P>(
-    inner: &mut S,
-    request: Request<ReplayBody<B>>,
-    run: Option<&mut Run<B, R, P>>,
-) -> S::Future
-where
-    S: Service<Request<ReplayBody<B>>>,
-    R: Body,
-    P: Iterator<Item = Duration> + Clone,
-{
-    let Some(run) = run else {
-        return inner.call(request);
-    };
-    run.launch();
+/// Makes an attempt. A retry layer further in keeps out of it.
+#[inline]
+fn send<S: Service<Q>, Q>(inner: &mut S, request: Q) -> S::Future {
+    call::update(|call| {
+        call.begin_attempt();
+        call.launch();
+        call.set_repeated(true);
+    });
     let future = inner.call(request);
     call::update(|call| call.set_repeated(false));
     future
+}
+
+/// Asks the inner service whether it is ready now; if not, nobody is woken.
+#[inline]
+fn poll_ready<S, Q>(inner: &mut S) -> Poll<Result<(), BoxError>>
+where
+    S: Service<Q> + Clone,
+    S::Error: Into<BoxError>,
+{
+    let mut context = Context::from_waker(Waker::noop());
+    let polled = inner.poll_ready(&mut context).map_err(Into::into);
+    if let Poll::Ready(Err(_)) = polled {
+        // An instance that failed to become ready is dead (tower): a new one takes its place.
+        take_polled(inner);
+    }
+    polled
+}
+
+/// Takes the instance that was polled along and leaves a fresh clone: a readiness that was begun is
+/// never left behind.
+fn take_polled<S: Clone>(inner: &mut S) -> S {
+    let fresh = inner.clone();
+    mem::replace(inner, fresh)
 }
 
 impl<S, B, R, P> Future for RetryFuture<S, S::Future, B, R, P>
@@ -192,19 +193,24 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let Some(scope) = this.scope else {
-            return this.state.poll(this.inner, this.run, cx);
+        let Some(Planned { run, scope }) = this.planned else {
+            let response = ready!(this.state.poll_once(this.inner, cx))?;
+            return Poll::Ready(Ok(response.map(RetryBody::live)));
         };
-        let result = ready!(scope.run(|| this.state.poll(this.inner, this.run, cx)));
-        // Nothing is kept for an attempt that does not come.
-        *this.run = None;
-        Poll::Ready(result)
+        let entered = scope.enter();
+        let polled = this.state.poll(this.inner, run, cx);
+        drop(entered);
+        if polled.is_ready() {
+            // Nothing is kept for an attempt that does not come.
+            *this.planned = None;
+        }
+        polled
     }
 }
 
-impl<F, B, R: Body> State<F, B, R> {
+impl<F, B, R> State<F, B, R> {
     fn readying(request: Request<ReplayBody<B>>) -> Self {
-        let request = Some(request);
+        let request = Some(Box::new(request));
         Self::Readying { request }
     }
 
@@ -212,69 +218,106 @@ impl<F, B, R: Body> State<F, B, R> {
         Self::Failed { error: Some(error) }
     }
 
+    fn poll_once<S>(
+        mut self: Pin<&mut Self>,
+        inner: &mut Option<S>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Response<R>, BoxError>>
+    where
+        S: Service<Request<ReplayBody<B>>, Response = Response<R>, Future = F>,
+        S::Error: Into<BoxError>,
+        F: Future<Output = Result<Response<R>, S::Error>>,
+    {
+        loop {
+            let called = match self.as_mut().project() {
+                StateProj::Called { future } => return future.poll(cx).map_err(Into::into),
+                StateProj::Readying { request } => {
+                    let Some(inner) = inner.as_mut() else {
+                        return Poll::Pending;
+                    };
+                    ready!(inner.poll_ready(cx)).map_err(Into::into)?;
+                    let Some(request) = request.take() else {
+                        return Poll::Pending;
+                    };
+                    Self::Called {
+                        future: inner.call(*request),
+                    }
+                }
+                StateProj::Failed { error } => {
+                    return error
+                        .take()
+                        .map_or(Poll::Pending, |error| Poll::Ready(Err(error)));
+                }
+                StateProj::Keeping { .. } | StateProj::Pausing => return Poll::Pending,
+            };
+            self.set(called);
+        }
+    }
+
     fn poll<S, P>(
         mut self: Pin<&mut Self>,
         inner: &mut Option<S>,
-        run: &mut Option<Run<B, R, P>>,
+        run: &mut Run<B, R, P>,
         cx: &mut Context<'_>,
     ) -> Poll<Result<Response<RetryBody<R>>, BoxError>>
     where
         S: Service<Request<ReplayBody<B>>, Response = Response<R>, Future = F>,
         S::Error: Into<BoxError>,
         F: Future<Output = Result<Response<R>, S::Error>>,
+        R: Body,
         P: Iterator<Item = Duration> + Clone,
     {
         loop {
-            let next = match (self.as_mut().project(), &mut *run) {
-                (StateProj::Called { future }, None) => {
-                    let response = ready!(future.poll(cx)).map_err(Into::into)?;
-                    return Poll::Ready(Ok(response.map(RetryBody::live)));
-                }
-                (StateProj::Called { future }, Some(run)) => {
+            let next = match self.as_mut().project() {
+                StateProj::Called { future } => {
                     call::update(|call| call.set_repeated(true));
                     let polled = future.poll(cx);
                     call::update(|call| call.set_repeated(false));
-                    match run.judge(ready!(polled).map_err(Into::into)) {
-                        Step::Return(result) => return Poll::Ready(result),
-                        Step::Again(Some(body)) => Self::Keeping { body },
-                        Step::Again(None) => Self::Pausing,
+                    match ready!(polled) {
+                        Ok(response) if run.is_final(&response) => {
+                            return Poll::Ready(Ok(run.respond(response)));
+                        }
+                        Ok(response) => match run.keep(response) {
+                            Some(body) => Self::Keeping { body },
+                            None => Self::Pausing,
+                        },
+                        Err(error) => match run.failed(error.into()) {
+                            Some(result) => return Poll::Ready(result),
+                            None => Self::Pausing,
+                        },
                     }
                 }
-                (StateProj::Keeping { body }, Some(run)) => {
+                StateProj::Keeping { body } => {
                     ready!(run.poll_keep(body, cx));
                     Self::Pausing
                 }
-                (StateProj::Pausing, Some(run)) => {
+                StateProj::Pausing => {
                     ready!(run.poll_pause(cx));
                     match run.request() {
                         Ok(request) => Self::readying(request),
                         Err(error) => Self::failed(error),
                     }
                 }
-                (StateProj::Readying { request }, run) => {
+                StateProj::Readying { request } => {
                     let Some(inner) = inner.as_mut() else {
                         return Poll::Pending;
                     };
-                    if run.is_some() {
-                        call::update(Call::hold);
-                    }
+                    call::update(Call::hold);
                     match (ready!(inner.poll_ready(cx)), request.take()) {
-                        (Ok(()), Some(request)) => Self::Called {
-                            future: send(inner, request, run.as_mut()),
-                        },
                         (Err(error), _) => Self::failed(error.into()),
                         (Ok(()), None) => return Poll::Pending,
+                        (Ok(()), Some(request)) => {
+                            run.launch();
+                            let future = send(inner, *request);
+                            Self::Called { future }
+                        }
                     }
                 }
-                (StateProj::Keeping { .. } | StateProj::Pausing, None) => return Poll::Pending,
-                (StateProj::Failed { error }, run) => {
+                StateProj::Failed { error } => {
                     let Some(error) = error.take() else {
                         return Poll::Pending;
                     };
-                    return Poll::Ready(match run {
-                        Some(run) => run.give_up(error, Instant::now()),
-                        None => Err(error),
-                    });
+                    return Poll::Ready(run.give_up(error, Instant::now()));
                 }
             };
             self.set(next);
@@ -284,7 +327,7 @@ impl<F, B, R: Body> State<F, B, R> {
 
 impl<S, F, B, R: Body, P> fmt::Debug for RetryFuture<S, F, B, R, P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let made = self.run.as_ref().map(Run::made);
+        let made = self.planned.as_ref().map(|planned| planned.run.made());
         f.debug_struct("RetryFuture")
             .field("attempts", &made)
             .finish_non_exhaustive()

@@ -2,7 +2,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::HeaderName;
+use http::header::{HeaderMap, HeaderName, HeaderValue};
 use outrigger_core::Exponential;
 
 use crate::replay::Memory;
@@ -27,6 +27,17 @@ pub(crate) struct Settings {
     pub(crate) wait_for_rejections: Duration,
     pub(crate) header: Option<HeaderName>,
     pub(crate) hook: Option<Hook>,
+}
+
+impl Settings {
+    /// Writes the ordinal of an attempt where the user wants it.
+    #[inline]
+    pub(crate) fn number(&self, headers: &mut HeaderMap, ordinal: u32) {
+        if let Some(name) = &self.header {
+            // A map too full for one more header goes without.
+            let _ = headers.try_insert(name, HeaderValue::from(ordinal));
+        }
+    }
 }
 
 /// What the user wants to see of each attempt.

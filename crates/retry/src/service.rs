@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use http::{Request, Response};
 use http_body::Body;
-use outrigger_core::BoxError;
+use outrigger_core::{BoxError, Exponential};
 use tower_service::Service;
 
 use crate::future::RetryFuture;
@@ -14,7 +14,7 @@ use crate::{ReplayBody, RetryBody};
 
 /// The service of [`RetryLayer`](crate::RetryLayer).
 #[derive(Debug)]
-pub struct RetryService<S, P> {
+pub struct RetryService<S, P = Exponential> {
     inner: S,
     /// `None` when the layer is switched off.
     policy: Option<Arc<Policy<P>>>,

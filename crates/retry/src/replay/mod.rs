@@ -6,7 +6,6 @@ mod piece;
 mod reader;
 mod tape;
 
-use std::mem;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -30,10 +29,8 @@ pub(crate) enum Replay<B> {
     Whole { data: Bytes, _share: Share },
     /// Kept while it is read.
     Tape(Recording<B>),
-    /// Too long to be kept: sent once.
-    Once(B),
-    /// Sent once.
-    Sent,
+    /// Sent, and not kept.
+    Gone,
 }
 
 impl<B> Replay<B>
@@ -41,27 +38,27 @@ where
     B: Body + Unpin,
     B::Error: Into<BoxError>,
 {
-    /// Looks at a body and keeps of it as much as is needed.
-    pub(crate) fn new(body: B, memory: &Arc<Memory>) -> Self {
+    /// Looks at a body and keeps of it as much as is needed; with the body of the first attempt.
+    pub(crate) fn new(body: B, memory: &Arc<Memory>) -> (Self, ReplayBody<B>) {
         let hint = body.size_hint();
         if body.is_end_stream() {
-            return Self::Empty(hint);
+            return (Self::Empty(hint), ReplayBody::empty(hint));
         }
         if usize::try_from(hint.lower()).map_or(true, |least| least > memory.per_call()) {
-            return Self::Once(body);
+            return (Self::Gone, ReplayBody::direct(body));
         }
         let share = Share::none_of(memory);
         if hint.exact().is_some() {
             return Self::at_once(body, hint, share);
         }
-        Self::Tape(Recording::on(Tape::new(body, hint, share)))
+        Self::record(Tape::new(body, hint, share))
     }
 
     /// A body of known size is often one frame, and then there is nothing to record.
-    fn at_once(mut body: B, hint: SizeHint, mut share: Share) -> Self {
+    fn at_once(mut body: B, hint: SizeHint, mut share: Share) -> (Self, ReplayBody<B>) {
         let mut context = Context::from_waker(Waker::noop());
         let Poll::Ready(first) = Pin::new(&mut body).poll_frame(&mut context) else {
-            return Self::Tape(Recording::on(Tape::new(body, hint, share)));
+            return Self::record(Tape::new(body, hint, share));
         };
         let first = first.map(|read| read.map(|frame| frame.map_data(to_bytes)));
         let ended = first.is_none() || body.is_end_stream();
@@ -69,30 +66,32 @@ where
             && let Some(data) = frame.data_ref()
             && share.take(data.len())
         {
-            return Self::Whole {
+            let whole = Self::Whole {
                 data: data.clone(),
                 _share: share,
             };
+            return (whole, ReplayBody::whole(data.clone()));
         }
         let first = first.map(|read| read.map_err(Into::into));
-        Self::Tape(Recording::on(
-            Tape::new(body, hint, share).begun(first, ended),
-        ))
+        Self::record(Tape::new(body, hint, share).begun(first, ended))
     }
 }
 
 impl<B> Replay<B> {
+    fn record(tape: Tape<B>) -> (Self, ReplayBody<B>) {
+        let tape = Arc::new(tape);
+        let first = ReplayBody::tape(tape.read());
+        (Self::Tape(Recording(tape)), first)
+    }
+
     /// The body of the next attempt; `None` when it cannot be sent again. From now on the body of
     /// the attempt before fails.
-    pub(crate) fn attempt(&mut self) -> Option<ReplayBody<B>> {
+    pub(crate) fn again(&mut self) -> Option<ReplayBody<B>> {
         match self {
             Self::Empty(hint) => Some(ReplayBody::empty(*hint)),
             Self::Whole { data, .. } => Some(ReplayBody::whole(data.clone())),
             Self::Tape(recording) => recording.0.rewind().map(ReplayBody::tape),
-            Self::Once(_) | Self::Sent => match mem::replace(self, Self::Sent) {
-                Self::Once(body) => Some(ReplayBody::direct(body)),
-                _ => None,
-            },
+            Self::Gone => None,
         }
     }
 }
@@ -100,12 +99,6 @@ impl<B> Replay<B> {
 /// Keeps what is read. Dropped, no other attempt follows, and what is kept goes as it is sent.
 #[derive(Debug)]
 pub(crate) struct Recording<B>(Arc<Tape<B>>);
-
-impl<B> Recording<B> {
-    fn on(tape: Tape<B>) -> Self {
-        Self(Arc::new(tape))
-    }
-}
 
 impl<B> Drop for Recording<B> {
     fn drop(&mut self) {
@@ -130,6 +123,28 @@ mod tests {
 
     fn memory(per_call: usize, total: usize) -> Arc<Memory> {
         Arc::new(Memory::new(per_call, total))
+    }
+
+    /// A body that is sent, attempt by attempt.
+    struct Sent<B> {
+        first: Option<ReplayBody<B>>,
+        replay: Replay<B>,
+    }
+
+    impl<B> Sent<B>
+    where
+        B: Body + Unpin,
+        B::Error: Into<BoxError>,
+    {
+        fn new(body: B, memory: &Arc<Memory>) -> Self {
+            let (replay, first) = Replay::new(body, memory);
+            let first = Some(first);
+            Self { first, replay }
+        }
+
+        fn attempt(&mut self) -> Option<ReplayBody<B>> {
+            self.first.take().or_else(|| self.replay.again())
+        }
     }
 
     /// A body that does what a script says. It is neither `Clone` nor `Sync`.
@@ -288,7 +303,7 @@ mod tests {
     fn bodies_of_one_frame_are_not_recorded_and_keep_their_bytes() {
         let memory = memory(KIB, KIB);
         let bytes = Bytes::from(vec![7; KIB]);
-        let mut full = Replay::new(Full::new(bytes.clone()), &memory);
+        let mut full = Sent::new(Full::new(bytes.clone()), &memory);
         for _ in 0..3 {
             let mut body = full.attempt().unwrap();
             assert_eq!(body.size_hint().exact(), Some(1024));
@@ -299,12 +314,10 @@ mod tests {
             assert!(body.is_end_stream());
         }
         assert_eq!(memory.used(), KIB);
-        let mut empty = Replay::new(Full::<Bytes>::default(), &memory);
+        let mut empty = Sent::new(Full::<Bytes>::default(), &memory);
         assert!(empty.attempt().unwrap().is_end_stream());
-        assert!(matches!(
-            (&full, &empty),
-            (Replay::Whole { .. }, Replay::Empty(_))
-        ));
+        assert!(matches!(empty.replay, Replay::Empty(_)));
+        assert!(matches!(full.replay, Replay::Whole { .. }));
         drop(full);
         assert_eq!(memory.used(), 0);
     }
@@ -312,7 +325,7 @@ mod tests {
     #[test]
     fn a_stream_is_live_before_and_after_a_retry() {
         let (mut sender, body) = Channel::<Bytes>::new(8);
-        let mut replay = Replay::new(body, &memory(KIB, KIB));
+        let mut replay = Sent::new(body, &memory(KIB, KIB));
         let (one_woken, other_woken) = (Arc::<Woken>::default(), Arc::<Woken>::default());
         let (one_waker, other_waker) = (
             Arc::clone(&one_woken).into(),
@@ -361,7 +374,7 @@ mod tests {
     #[test]
     fn a_body_past_its_cap_streams_on_and_keeps_nothing() {
         let memory = memory(64 * KIB, 64 * KIB * KIB);
-        let mut replay = Replay::new(Endless(vec![0; 16 * KIB].into()), &memory);
+        let mut replay = Sent::new(Endless(vec![0; 16 * KIB].into()), &memory);
         let mut body = replay.attempt().unwrap();
         let mut most = 0;
         for _ in 0..(KIB * KIB / 16) {
@@ -380,7 +393,7 @@ mod tests {
     #[test]
     fn frames_without_bytes_do_not_keep_on_growing() {
         let memory = memory(64 * KIB, 64 * KIB);
-        let mut replay = Replay::new(Endless(Bytes::new()), &memory);
+        let mut replay = Sent::new(Endless(Bytes::new()), &memory);
         let mut body = replay.attempt().unwrap();
         for _ in 0..2 * KIB {
             poll(&mut body, Waker::noop()).is_ready();
@@ -393,7 +406,7 @@ mod tests {
         let memory = memory(64 * KIB, KIB * KIB);
         let frame = Bytes::from(vec![0; 32 * KIB]);
         let mut calls: Vec<_> = (0..10_000)
-            .map(|_| Replay::new(Endless(frame.clone()), &memory))
+            .map(|_| Sent::new(Endless(frame.clone()), &memory))
             .map(|mut replay| (replay.attempt().unwrap(), replay))
             .collect();
         for (body, _) in &mut calls {
@@ -409,7 +422,7 @@ mod tests {
     #[test]
     fn what_is_kept_goes_when_no_attempt_can_follow() {
         let memory = memory(64 * KIB, 64 * KIB);
-        let mut replay = Replay::new(Endless(vec![0; KIB].into()), &memory);
+        let mut replay = Sent::new(Endless(vec![0; KIB].into()), &memory);
         let mut body = replay.attempt().unwrap();
         for _ in 0..10 {
             poll(&mut body, Waker::noop()).is_ready();
@@ -432,7 +445,7 @@ mod tests {
                 eager,
                 ..Script::default()
             };
-            let mut replay = Replay::new(script, &memory(KIB, KIB));
+            let mut replay = Sent::new(script, &memory(KIB, KIB));
             let mut body = replay.attempt().unwrap();
             data(poll(&mut body, Waker::noop()));
             assert!(!body.is_end_stream());
@@ -448,7 +461,7 @@ mod tests {
             steps,
             ..Script::default()
         };
-        let mut replay = Replay::new(script, &memory(KIB, KIB));
+        let mut replay = Sent::new(script, &memory(KIB, KIB));
         let mut body = replay.attempt().unwrap();
         assert_eq!(data(poll(&mut body, Waker::noop())), [1][..]);
         assert_eq!(error(poll(&mut body, Waker::noop())), "broken");
@@ -463,7 +476,7 @@ mod tests {
             exact: true,
             ..Script::default()
         };
-        let mut replay = Replay::new(script, &memory(KIB, KIB));
+        let mut replay = Sent::new(script, &memory(KIB, KIB));
         let mut body = replay.attempt().unwrap();
         assert_eq!(error(poll(&mut body, Waker::noop())), "broken");
         assert!(replay.attempt().is_none());
@@ -472,7 +485,7 @@ mod tests {
     #[test]
     fn a_body_known_to_be_too_long_is_sent_once_and_not_kept() {
         let memory = memory(KIB, KIB);
-        let mut replay = Replay::new(Full::new(Bytes::from(vec![0; KIB + 1])), &memory);
+        let mut replay = Sent::new(Full::new(Bytes::from(vec![0; KIB + 1])), &memory);
         let mut body = replay.attempt().unwrap();
         assert!(replay.attempt().is_none());
         assert_eq!(body.size_hint().exact(), Some(1025));
@@ -494,7 +507,7 @@ mod tests {
                 Poll::Ready(None)
             }
         }
-        let mut replay = Replay::new(PanicsOnce(false), &memory(KIB, KIB));
+        let mut replay = Sent::new(PanicsOnce(false), &memory(KIB, KIB));
         let mut body = replay.attempt().unwrap();
         let read = std::panic::AssertUnwindSafe(|| poll(&mut body, Waker::noop()));
         assert!(std::panic::catch_unwind(read).is_err());
@@ -505,9 +518,9 @@ mod tests {
     #[test]
     fn bodies_may_be_sent_and_need_be_neither_clone_nor_sync() {
         fn assert_send<T: Send>(_: &T) {}
-        let mut replay = Replay::new(Script::default(), &memory(KIB, KIB));
+        let mut replay = Sent::new(Script::default(), &memory(KIB, KIB));
         assert_send(&replay.attempt());
-        assert_send(&replay);
+        assert_send(&replay.replay);
     }
 
     proptest! {
@@ -518,7 +531,7 @@ mod tests {
         ) {
             let (bytes, trailers, hint) = (script.bytes(), script.trailers(), script.size_hint());
             let (memory, waker) = (memory(64 * KIB, 64 * KIB), Waker::noop());
-            let mut replay = Replay::new(script, &memory);
+            let mut replay = Sent::new(script, &memory);
             let mut earlier: Vec<ReplayBody<Script>> = Vec::new();
             for cut in cuts {
                 let mut body = replay.attempt().unwrap();
@@ -534,7 +547,7 @@ mod tests {
                     }
                 }
                 prop_assert!(bytes.starts_with(&wire.bytes));
-                if matches!(replay, Replay::Tape(_)) {
+                if matches!(replay.replay, Replay::Tape(_)) {
                     earlier.push(body);
                 }
             }

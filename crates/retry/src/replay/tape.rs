@@ -24,6 +24,9 @@ pub(super) struct Tape<B> {
     pub(super) hint: SizeHint,
 }
 
+/// The ordinal of the attempt that reads the tape first.
+const FIRST: u32 = 1;
+
 /// What is behind the lock of a [`Tape`].
 pub(super) struct State<B> {
     pub(super) source: Source<B>,
@@ -58,7 +61,7 @@ impl<B> Tape<B> {
                 frames: Vec::new(),
                 share,
                 keep: true,
-                owner: 0,
+                owner: FIRST,
                 position: 0,
                 waker: None,
             }),
@@ -82,11 +85,16 @@ impl<B> Tape<B> {
         self
     }
 
+    /// The reader of the first attempt.
+    pub(super) fn read(self: &Arc<Self>) -> Reader<B> {
+        Reader::new(Arc::clone(self), FIRST)
+    }
+
     /// The reader of the next attempt, from the beginning; `None` when not all that was read is
     /// still there. The reader before it is cut off.
     pub(super) fn rewind(self: &Arc<Self>) -> Option<Reader<B>> {
         let mut state = self.lock();
-        if state.owner > 0 && !state.keep {
+        if !state.keep {
             return None;
         }
         state.owner += 1;
@@ -223,7 +231,7 @@ mod loom_tests {
             let memory = Arc::new(Memory::new(cap, cap));
             let share = Share::none_of(&memory);
             let tape = Arc::new(Tape::new(Numbers(body), SizeHint::new(), share));
-            let first = tape.rewind().unwrap();
+            let first = tape.read();
             let first = thread::spawn(move || read(first));
             let second = tape.rewind();
             if let Some(second) = second {

@@ -4,6 +4,7 @@ mod history;
 mod pause;
 mod plan;
 mod prepare;
+mod pristine;
 mod timer;
 mod trouble;
 mod verdict;
@@ -14,13 +15,13 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use http::header::{HeaderName, HeaderValue};
-use http::{Request, Response, request, response};
+use http::{Request, Response};
 use http_body::Body;
-use outrigger_core::call;
 use outrigger_core::{Blame, BoxError, Failure, Fault, Outcome, Rejected, find};
 use tokio::time::Instant;
 
 pub(crate) use self::plan::Plan;
+pub(crate) use self::pristine::Pristine;
 use self::trouble::{Answer, Trouble};
 use crate::policy::Policy;
 use crate::replay::Replay;
@@ -34,8 +35,7 @@ const GRPC_PREVIOUS_ATTEMPTS: HeaderName = HeaderName::from_static("grpc-previou
 pub(crate) struct Run<B, R: Body, P> {
     plan: Plan,
     policy: Arc<Policy<P>>,
-    /// As the caller wrote it: what layers below do to their copy is not seen by the next attempt.
-    head: request::Parts,
+    head: Pristine,
     replay: Replay<B>,
     /// How many attempts were made, the current one included.
     made: u32,
@@ -43,61 +43,36 @@ pub(crate) struct Run<B, R: Body, P> {
     trouble: Option<Box<Trouble<B, R, P>>>,
 }
 
-/// What follows on the end of an attempt.
-pub(crate) enum Step<R: Body> {
-    Return(Result<Response<RetryBody<R>>, BoxError>),
-    /// Another attempt, after a pause. The body of an answer is read before.
-    Again(Option<R>),
-}
-
 impl<B, R, P> Run<B, R, P>
 where
     R: Body,
     P: Iterator<Item = Duration> + Clone,
 {
-    pub(crate) fn new(
-        plan: Plan,
-        policy: Arc<Policy<P>>,
-        head: request::Parts,
-        replay: Replay<B>,
-    ) -> Self {
-        Self {
-            plan,
-            policy,
-            head,
-            replay,
-            made: 0,
-            started: Instant::now(),
-            trouble: None,
-        }
-    }
-
     /// The request of the next attempt.
     ///
     /// # Errors
     /// None, as long as an attempt was prepared.
     pub(crate) fn request(&mut self) -> Result<Request<ReplayBody<B>>, BoxError> {
         let trouble = self.trouble.as_mut();
-        let next = trouble.and_then(|trouble| trouble.next.take());
-        let body = next.or_else(|| self.replay.attempt());
+        let body = trouble.and_then(|trouble| trouble.next.take());
         let body = body.ok_or_else(|| {
             let fault = Fault::new(Outcome::Unsent).blame(Blame::Us).without_retry();
             Failure::new("the request's body is gone", fault)
         })?;
-        let mut head = self.head.clone();
-        // A map too full for one more header goes without.
-        if let Some(name) = &self.policy.settings.header {
-            let ordinal = HeaderValue::from(self.made.saturating_add(1));
-            let _ = head.headers.try_insert(name, ordinal);
-        }
-        if self.made > 0 && verdict::is_grpc(&self.head) {
+        let mut request = self.head.with(body);
+        if verdict::is_grpc(&self.head) {
             let previous = HeaderValue::from(self.made);
-            let _ = head.headers.try_insert(GRPC_PREVIOUS_ATTEMPTS, previous);
+            // A map too full for one more header goes without.
+            let _ = request
+                .headers_mut()
+                .try_insert(GRPC_PREVIOUS_ATTEMPTS, previous);
         }
-        Ok(Request::from_parts(head, body))
+        let settings = &self.policy.settings;
+        settings.number(request.headers_mut(), self.made.saturating_add(1));
+        Ok(request)
     }
 
-    /// The inner service is ready and is called now. A retry layer further in keeps out of it.
+    /// The inner service is ready and is called now.
     pub(crate) fn launch(&mut self) {
         self.made = self.made.saturating_add(1);
         if let Some(trouble) = &mut self.trouble {
@@ -106,72 +81,69 @@ where
                 payment.spend();
             }
         }
-        call::update(|call| {
-            call.begin_attempt();
-            call.launch();
-            call.set_repeated(true);
-        });
     }
 
-    /// Judges the end of an attempt.
-    pub(crate) fn judge(&mut self, result: Result<Response<R>, BoxError>) -> Step<R> {
-        match result {
-            Ok(response) => self.answered(response),
-            Err(error) => self.failed(error),
-        }
-    }
-
-    fn answered(&mut self, response: Response<R>) -> Step<R> {
-        let (head, body) = response.into_parts();
-        let outcome = Outcome::Answered(head.status);
-        if let Some(again) = verdict::of_answer(&self.plan, &self.head, &head) {
-            let now = Instant::now();
-            if self.prepare(&again, now) {
-                self.note(self.ended(outcome, None, now));
-                return Step::Again(self.keep(head, body));
-            }
-        } else if verdict::succeeded(&head) {
-            self.earn();
-        }
-        let attempts = if self.is_watched() {
-            let attempt = self.ended(outcome, None, Instant::now());
-            self.see(&attempt);
-            self.history(attempt)
-        } else {
-            None
+    /// Judges an answer. One that is not final has another attempt prepared.
+    pub(crate) fn is_final(&mut self, response: &Response<R>) -> bool {
+        let Some(again) = verdict::of_answer(&self.plan, &self.head, response) else {
+            self.earn(response);
+            return true;
         };
-        Step::Return(Ok(respond(head, RetryBody::live(body), attempts)))
+        let now = Instant::now();
+        let prepared = self.prepare(&again, now);
+        if prepared {
+            let outcome = Outcome::Answered(response.status());
+            self.note(self.ended(outcome, None, now));
+        }
+        !prepared
     }
 
-    fn failed(&mut self, error: BoxError) -> Step<R> {
+    /// Gives out the final answer.
+    pub(crate) fn respond(&mut self, response: Response<R>) -> Response<RetryBody<R>> {
+        if !self.is_watched() {
+            return response.map(RetryBody::live);
+        }
+        let outcome = Outcome::Answered(response.status());
+        let attempt = self.ended(outcome, None, Instant::now());
+        self.see(&attempt);
+        with(self.history(attempt), response.map(RetryBody::live))
+    }
+
+    /// Judges an error: what the call ends with, or `None` when another attempt is prepared.
+    pub(crate) fn failed(
+        &mut self,
+        error: BoxError,
+    ) -> Option<Result<Response<RetryBody<R>>, BoxError>> {
         let (fault, now) = (Fault::of(&*error), Instant::now());
         if let Some(rejected) = rejection(&fault, &error) {
             let retry_at = rejected.retry_at();
             self.made = self.made.saturating_sub(1);
             if self.prepare_to_wait(retry_at, now) {
                 self.note(self.prevented(error, now));
-                return Step::Again(None);
+                return None;
             }
-            return Step::Return(self.give_up(error, now));
+            return Some(self.give_up(error, now));
         }
         // Where a retry layer further in has given up, this one does not begin.
         let exhausted = find::<Exhausted>(&*error).is_some();
         let again = verdict::of_error(&self.plan, &fault).filter(|_| !exhausted);
         if again.is_some_and(|again| self.prepare(&again, now)) {
             self.note(self.ended(fault.outcome, Some(error), now));
-            return Step::Again(None);
+            return None;
         }
         if !self.is_watched() {
-            return Step::Return(Err(error));
+            return Some(Err(error));
         }
         let mut attempt = self.ended(fault.outcome, Some(error), now);
         self.see(&attempt);
         let error = attempt.take_error();
-        Step::Return(Err(fail(error, self.history(attempt))))
+        Some(Err(fail(error, self.history(attempt))))
     }
 
-    /// Takes an answer aside. Its body is read next, unless it is known to be too long.
-    fn keep(&mut self, head: response::Parts, body: R) -> Option<R> {
+    /// Takes an answer aside that is not final. Its body is read next, unless it is known to be too
+    /// long.
+    pub(crate) fn keep(&mut self, response: Response<R>) -> Option<R> {
+        let (head, body) = response.into_parts();
         let kept = Kept::of(&body);
         let hopeless = kept.is_hopeless();
         if let Some(trouble) = &mut self.trouble {
@@ -204,7 +176,8 @@ where
                 None,
             ) => {
                 let attempts = self.history(prevented);
-                Ok(respond(head, RetryBody::kept(kept), attempts))
+                let response = Response::from_parts(head, RetryBody::kept(kept));
+                Ok(with(attempts, response))
             }
             (Some(Answer { head, kept: None }), None) => {
                 let aborted = RetryAborted::new(head.status, prevented.take_error());
@@ -215,8 +188,11 @@ where
     }
 
     /// A call that succeeded pays back into the budget.
-    fn earn(&self) {
-        if let Some(budget) = self.policy.budgets.of(&self.head.uri) {
+    fn earn(&self, response: &Response<R>) {
+        if !self.policy.budgets.are_untouched()
+            && let Some(budget) = self.policy.budgets.of(self.head.uri())
+            && verdict::succeeded(response)
+        {
             let trouble = self.trouble.as_ref();
             budget.earn(trouble.and_then(|trouble| trouble.payment.as_ref()));
         }
@@ -224,6 +200,26 @@ where
 }
 
 impl<B, R: Body, P> Run<B, R, P> {
+    /// A call of which so many attempts are made, none or one.
+    #[inline]
+    pub(crate) fn new(
+        plan: Plan,
+        policy: Arc<Policy<P>>,
+        head: Pristine,
+        replay: Replay<B>,
+        made: u32,
+    ) -> Self {
+        Self {
+            plan,
+            policy,
+            head,
+            replay,
+            made,
+            started: Instant::now(),
+            trouble: None,
+        }
+    }
+
     /// How many attempts were made.
     pub(crate) fn made(&self) -> u32 {
         self.made
@@ -252,8 +248,7 @@ fn rejection<'a>(fault: &Fault, error: &'a BoxError) -> Option<&'a Rejected> {
     local.then(|| find(&**error)).flatten()
 }
 
-fn respond<R>(head: response::Parts, body: R, attempts: Option<Attempts>) -> Response<R> {
-    let mut response = Response::from_parts(head, body);
+fn with<R>(attempts: Option<Attempts>, mut response: Response<R>) -> Response<R> {
     if let Some(attempts) = attempts {
         response.extensions_mut().insert(attempts);
     }

@@ -18,20 +18,29 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
+    const ONCE: Self = Self {
+        attempts: 1,
+        if_ambiguous: false,
+        key: false,
+    };
+
     /// Plans a call of a layer that allows so many attempts. There is only one when the caller or the
     /// layer wants no more, or when a layer further out repeats the call.
+    #[inline]
     pub(crate) fn of(method: &Method, wishes: &Extensions, attempts: u32) -> Self {
         let wished = wishes.get::<Retries>();
         let attempts = wished.map_or(attempts, |retries| retries.attempts());
-        let call = call::current().unwrap_or_default();
+        let call = match attempts {
+            0 | 1 => return Self::ONCE,
+            _ => call::current().unwrap_or_default(),
+        };
+        if call.is_repeated() {
+            return Self::ONCE;
+        }
         let key = call.key_honoured();
         let idempotent = || method.is_idempotent() || wishes.get::<Idempotent>().is_some();
         Self {
-            attempts: if call.is_repeated() {
-                1
-            } else {
-                attempts.max(1)
-            },
+            attempts,
             if_ambiguous: key || idempotent(),
             key,
         }

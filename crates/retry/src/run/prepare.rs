@@ -36,11 +36,11 @@ where
         };
         let longest = policy.settings.longest_retry_after;
         let pause = pause(drawn, again.asked, longest, left, fastrand::u64(..))?;
-        let payment = match policy.budgets.to_pay(&self.head.uri, now) {
+        let payment = match policy.budgets.to_pay(self.head.uri(), now) {
             Some(budget) if !free => Some(budget.pay(again.throttled, now)?),
             _ => None,
         };
-        trouble.next = Some(self.replay.attempt()?);
+        trouble.next = Some(self.replay.again()?);
         trouble.payment = payment;
         trouble.free_used |= free;
         trouble.once_used |= again.once;
@@ -76,7 +76,7 @@ where
             left,
             fastrand::u64(..),
         )?;
-        trouble.next = Some(self.replay.attempt()?);
+        trouble.next = Some(self.replay.again()?);
         trouble.has_waited = true;
         trouble.pause(now, pause);
         Some(())

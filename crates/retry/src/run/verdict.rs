@@ -3,10 +3,11 @@
 use std::time::{Duration, SystemTime};
 
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderName};
-use http::{StatusCode, request, response};
+use http::{Response, StatusCode};
 use outrigger_core::{Fault, Outcome, RetryAfter};
 
 use super::plan::Plan;
+use super::pristine::Pristine;
 
 /// Why another attempt is made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,22 +55,19 @@ pub(super) fn of_error(plan: &Plan, fault: &Fault) -> Option<Again> {
 }
 
 /// Judges an answer.
-pub(super) fn of_answer(
-    plan: &Plan,
-    request: &request::Parts,
-    answer: &response::Parts,
-) -> Option<Again> {
-    if answer.status == StatusCode::OK {
-        return of_grpc(plan, request, &answer.headers);
+pub(super) fn of_answer<R>(plan: &Plan, request: &Pristine, answer: &Response<R>) -> Option<Again> {
+    let headers = answer.headers();
+    if answer.status() == StatusCode::OK {
+        return of_grpc(plan, request, headers);
     }
-    let again = of_status(plan, answer.status)?;
-    if plan.key && is_stored(&answer.headers) {
+    let again = of_status(plan, answer.status())?;
+    if plan.key && is_stored(headers) {
         return None;
     }
-    let asked = match pushback(&answer.headers) {
+    let asked = match pushback(headers) {
         Pushback::Never => return None,
         Pushback::After(pause) => Some(pause),
-        Pushback::Unsaid => retry_after(&answer.headers),
+        Pushback::Unsaid => retry_after(headers),
     };
     Some(Again { asked, ..again })
 }
@@ -81,11 +79,11 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
 }
 
 /// Whether the call has succeeded, so that it earns retries for others.
-pub(super) fn succeeded(answer: &response::Parts) -> bool {
-    let status = answer.status;
+pub(super) fn succeeded<R>(answer: &Response<R>) -> bool {
+    let status = answer.status();
     let throttled = matches!(status.as_u16(), 408 | 425 | 429);
     let failed = matches!(
-        grpc_status(&answer.headers),
+        grpc_status(answer.headers()),
         Some(b"2" | b"4" | b"8" | b"13" | b"14")
     );
     !(throttled || status.is_server_error() || failed)
@@ -108,11 +106,12 @@ const PUSHBACK: HeaderName = HeaderName::from_static("grpc-retry-pushback-ms");
 /// A gRPC status stands in the headers when nothing else was sent (gRPC over HTTP/2,
 /// "Trailers-Only"). UNAVAILABLE is worth another attempt, RESOURCE_EXHAUSTED when the server says
 /// when (gRFC A6).
-fn of_grpc(plan: &Plan, request: &request::Parts, headers: &HeaderMap) -> Option<Again> {
-    let status = grpc_status(headers)?;
-    if !plan.if_ambiguous || !is_grpc(request) {
+#[inline]
+fn of_grpc(plan: &Plan, request: &Pristine, headers: &HeaderMap) -> Option<Again> {
+    if !plan.if_ambiguous || headers.is_empty() {
         return None;
     }
+    let status = grpc_status(headers).filter(|_| is_grpc(request))?;
     match (status, pushback(headers)) {
         (b"14", Pushback::Unsaid) => Some(Again::AMBIGUOUS),
         (b"14", Pushback::After(pause)) => Some(Again {
@@ -128,8 +127,8 @@ fn of_grpc(plan: &Plan, request: &request::Parts, headers: &HeaderMap) -> Option
 }
 
 /// Whether a request is gRPC, by its content type.
-pub(super) fn is_grpc(request: &request::Parts) -> bool {
-    let kind = request.headers.get(CONTENT_TYPE);
+pub(super) fn is_grpc(request: &Pristine) -> bool {
+    let kind = request.header(&CONTENT_TYPE);
     kind.is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc"))
 }
 
