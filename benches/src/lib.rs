@@ -10,7 +10,8 @@ use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
-use http::{Method, Request, Response};
+use http::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, HeaderValue, USER_AGENT};
+use http::{Method, Request, Response, Uri};
 use http_body_util::{Empty, Full};
 use tower::Service;
 
@@ -49,11 +50,11 @@ pub fn post() -> Request<Full<Bytes>> {
 fn with_headers<B>(method: Method, body: B) -> Request<B> {
     Request::builder()
         .method(method)
-        .uri("http://upstream.example/path?query=1")
-        .header("accept", "application/json")
-        .header("user-agent", "bench")
-        .header("accept-encoding", "gzip")
-        .header("authorization", "Bearer token")
+        .uri(Uri::from_static("http://upstream.example/path?query=1"))
+        .header(ACCEPT, HeaderValue::from_static("application/json"))
+        .header(USER_AGENT, HeaderValue::from_static("bench"))
+        .header(ACCEPT_ENCODING, HeaderValue::from_static("gzip"))
+        .header(AUTHORIZATION, HeaderValue::from_static("Bearer token"))
         .body(body)
         .expect("a valid request")
 }

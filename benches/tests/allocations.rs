@@ -7,6 +7,7 @@ use http_body_util::Empty;
 use outrigger_benches::wire::{self, ByExtension, ByScope, Nothing, Wire};
 use outrigger_benches::{Instant, call, get};
 use outrigger_request_id::RequestIdLayer;
+use outrigger_retry::RetryLayer;
 use outrigger_timeout::{DeadlineLayer, TimeoutLayer};
 use tower::{Layer, Service};
 
@@ -41,4 +42,11 @@ fn a_request_id_is_one_allocation() {
 fn a_timeout_that_need_not_wait_allocates_nothing() {
     assert_eq!(of(TimeoutLayer::default().layer(Instant)), 0);
     assert_eq!(of(DeadlineLayer::default().layer(Instant)), 0);
+}
+
+#[test]
+fn a_retry_that_is_not_needed_allocates_once_and_one_that_is_not_wanted_never() {
+    assert_eq!(of(RetryLayer::new().layer(Instant)), 1);
+    assert_eq!(of(RetryLayer::new().attempts(1).layer(Instant)), 0);
+    assert_eq!(of(RetryLayer::new().enabled(false).layer(Instant)), 0);
 }
