@@ -91,9 +91,14 @@ impl Call {
     }
 
     /// States that the request goes down now and may be sent, whether or not the transport reports.
-    /// Forgets how far the attempt before had got.
+    /// Forgets how far the attempt before had got; a layer further in that states the same of an
+    /// attempt that was [begun](Self::begin_attempt) and launched further out adds nothing.
     pub fn launch(&mut self) {
-        self.forget_dispatch();
+        let launched_further_out =
+            self.attempt > 0 && self.launched && self.dispatch == Dispatch::Unreported;
+        if !launched_further_out {
+            self.forget_dispatch();
+        }
         self.launched = true;
     }
 
@@ -468,6 +473,23 @@ mod tests {
         let second = Duration::from_secs(1);
         assert_eq!(call.deadline(), Some(Deadline::after(now, second)));
         assert_eq!(call.patience(), second);
+    }
+
+    #[test]
+    fn an_attempt_that_two_layers_launch_is_one() {
+        let mut call = Call::default();
+        call.begin_attempt();
+        call.launch();
+        call.launch();
+        assert!(call.may_have_sent(), "a transport that does not report");
+        call.report(Dispatch::Waiting);
+        assert!(!call.may_have_sent(), "one that does, and waits");
+
+        let mut call = Call::default();
+        call.launch();
+        call.launch();
+        call.report(Dispatch::Waiting);
+        assert!(call.may_have_sent(), "two attempts that nobody counts");
     }
 
     #[test]
