@@ -11,12 +11,8 @@ pub struct Attempt {
 }
 
 impl Attempt {
-    /// The first attempt of a call, for which nothing waited.
-    pub(crate) const fn first(outcome: Outcome) -> Self {
-        Self {
-            outcome,
-            wait: Duration::ZERO,
-        }
+    pub(crate) const fn new(outcome: Outcome, wait: Duration) -> Self {
+        Self { outcome, wait }
     }
 
     /// What became of it.

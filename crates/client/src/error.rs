@@ -1,10 +1,11 @@
 use std::error::Error as StdError;
 use std::fmt;
+use std::time::Duration;
 
 use outrigger_core::{BoxError, Elapsed, Outcome, Phase, Rejected, find};
 use tokio::time::Instant;
 
-use crate::{Attempt, ErrorKind};
+use crate::{Attempt, ErrorKind, retried};
 
 /// Why a call has no answer, or an answer no end.
 ///
@@ -86,10 +87,10 @@ impl From<BoxError> for Error {
             Ok(error) => *error,
             Err(source) => {
                 let (kind, outcome) = ErrorKind::of(&*source);
-                let attempts = match kind {
+                let attempts = retried::attempts(&*source).unwrap_or_else(|| match kind {
                     ErrorKind::Rejected => Vec::new(),
-                    _ => vec![Attempt::first(outcome)],
-                };
+                    _ => vec![Attempt::new(outcome, Duration::ZERO)],
+                });
                 Self(Box::new(Inner {
                     kind,
                     outcome,

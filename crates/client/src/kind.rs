@@ -15,6 +15,8 @@ pub enum ErrorKind {
     Rejected,
     /// The request itself: a URI that names no endpoint, a body that failed while it was read.
     Request,
+    /// Answered with a status that was worth another attempt, which then could not be made.
+    Status,
     /// The transport failed after the request was handed to a connection.
     Transport,
 }
@@ -23,7 +25,9 @@ impl ErrorKind {
     /// Reads kind and outcome along the `source()` chain.
     pub(crate) fn of(error: &(dyn Error + 'static)) -> (Self, Outcome) {
         let fault = Fault::of(error);
-        let kind = if find::<Elapsed>(error).is_some() {
+        let kind = if let Outcome::Answered(_) = fault.outcome {
+            Self::Status
+        } else if find::<Elapsed>(error).is_some() {
             Self::Timeout
         } else if find::<Rejected>(error).is_some() || is_ours(fault) {
             Self::Rejected
@@ -44,6 +48,7 @@ impl ErrorKind {
             Self::Timeout => "timeout",
             Self::Rejected => "rejected",
             Self::Request => "request",
+            Self::Status => "status",
             Self::Transport => "transport",
         }
     }
@@ -56,6 +61,7 @@ impl fmt::Display for ErrorKind {
             Self::Timeout => "timed out",
             Self::Rejected => "refused locally",
             Self::Request => "could not send the request",
+            Self::Status => "not answered as hoped",
             Self::Transport => "transport failed",
         })
     }

@@ -1,35 +1,91 @@
 use outrigger_core::BoxError;
+use outrigger_idempotency::{IdempotencyKeyLayer, IdempotencyKeyService, KeyFormat};
 use outrigger_request_id::{RequestIdLayer, RequestIdService};
-use outrigger_timeout::{DeadlineLayer, DeadlineService, TimeoutLayer, TimeoutService};
+use outrigger_retry::{Exponential, ReplayBody, RetryBody, RetryLayer, RetryService};
+use outrigger_timeout::{
+    DeadlineLayer, DeadlineService, RequestBody, ResponseBody, TimeoutLayer, TimeoutService,
+};
 use tower::ServiceBuilder;
 use tower::util::MapErr;
 
 use crate::Error;
 
+/// The layers of the default stack, each with its own defaults until it is set.
+///
+/// ```
+/// use std::time::Duration;
+/// use outrigger::Layers;
+/// use outrigger::connector::Connector;
+/// use outrigger::timeout::DeadlineLayer;
+///
+/// let mut layers = Layers::default();
+/// layers.deadline = DeadlineLayer::new(Duration::from_secs(5));
+/// layers.retry = layers.retry.attempts(5);
+/// let client = layers.over(Connector::new());
+/// # let _: outrigger::Stack<outrigger::connector::Connector<()>> = client;
+/// ```
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Layers {
+    /// One id for each logical call, in `x-request-id`.
+    pub request_id: RequestIdLayer,
+    /// One key for each logical POST and PATCH, in `idempotency-key`, as draft-ietf-httpapi has it.
+    pub idempotency: IdempotencyKeyLayer,
+    /// The caller's patience: waiting, attempts and pauses, up to the response head.
+    pub deadline: DeadlineLayer,
+    /// Further attempts, where they are safe, worth it and affordable.
+    pub retry: RetryLayer,
+    /// One attempt up to the response head, and the pauses within both bodies.
+    pub timeout: TimeoutLayer,
+}
+
 /// The default stack over a connector `C`, written from the outside in.
 ///
-/// It grows with each layer that joins the default stack: name it as `Stack<C>`, not by its parts.
-pub type Stack<C> =
-    MapErr<RequestIdService<DeadlineService<TimeoutService<C>>>, fn(BoxError) -> Error>;
+/// It grows with each layer that joins: name it as `Stack<C>`, not by its parts.
+pub type Stack<C> = MapErr<
+    RequestIdService<
+        IdempotencyKeyService<DeadlineService<RetryService<TimeoutService<C>, Exponential>>>,
+    >,
+    fn(BoxError) -> Error,
+>;
 
-/// Stands the default stack on a connector: this is the whole of it, outermost first.
-///
-/// - [`Error`]: whatever fails below is an [`Error`] here.
-/// - [`RequestIdLayer`]: one id per logical call, `x-request-id`.
-/// - [`DeadlineLayer`]: the caller's patience, 30 s for waiting and attempts up to the head.
-/// - [`TimeoutLayer`]: 10 s for an attempt up to its head, 30 s for a pause within a body.
-///
-/// A call changes its limits with [`Timeouts`] in the request's extensions, and its id with a
-/// [`RequestId`] there. For other layers or another order write a [`ServiceBuilder`] of your own: it
-/// is no longer than this function.
-///
-/// [`Timeouts`]: outrigger_timeout::Timeouts
-/// [`RequestId`]: outrigger_core::RequestId
+/// What the connector under the default stack is given to send for a request body `B`.
+pub type SentBody<B> = RequestBody<ReplayBody<B>>;
+
+/// What a caller of the default stack is given to read for a connector's response body `R`.
+pub type ReceivedBody<R> = ResponseBody<RetryBody<ResponseBody<R>>>;
+
+impl Layers {
+    /// Stands the layers on a connector, outermost first: this is the whole default stack.
+    ///
+    /// A call sets its own limits and wishes in its request's extensions, whatever the layers say.
+    /// For other layers or another order write a [`ServiceBuilder`] of your own: it is no longer than
+    /// this function.
+    pub fn over<C>(self, connector: C) -> Stack<C> {
+        ServiceBuilder::new()
+            .map_err(Error::from as fn(BoxError) -> Error)
+            .layer(self.request_id)
+            .layer(self.idempotency)
+            .layer(self.deadline)
+            .layer(self.retry)
+            .layer(self.timeout)
+            .service(connector)
+    }
+}
+
+impl Default for Layers {
+    fn default() -> Self {
+        Self {
+            request_id: RequestIdLayer::default(),
+            idempotency: IdempotencyKeyLayer::new(KeyFormat::StructuredString),
+            deadline: DeadlineLayer::default(),
+            retry: RetryLayer::default(),
+            timeout: TimeoutLayer::default(),
+        }
+    }
+}
+
+/// Stands the default layers on a connector: [`Layers::over`] with every default.
 pub fn stack<C>(connector: C) -> Stack<C> {
-    ServiceBuilder::new()
-        .map_err(Error::from as fn(BoxError) -> Error)
-        .layer(RequestIdLayer::default())
-        .layer(DeadlineLayer::default())
-        .layer(TimeoutLayer::default())
-        .service(connector)
+    Layers::default().over(connector)
 }

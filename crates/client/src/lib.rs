@@ -1,8 +1,8 @@
 //! Outbound HTTP that stays upright: resilient tower layers around a hyper HTTP/2 connector.
 //!
-//! This crate is the one door to them. [`stack`] stands the default layers on a connector;
-//! [`request_id`], [`timeout`] and [`connector`] hold each of them alone, behind the feature of the
-//! same name; and whatever fails comes out as one [`Error`].
+//! This crate is the one door to them. [`stack`] stands the default [`Layers`] on a connector;
+//! [`request_id`], [`idempotency`], [`timeout`], [`retry`], `backoff` and [`connector`] hold each of
+//! them alone, behind the feature of the same name; and whatever fails comes out as one [`Error`].
 //!
 //! ```
 //! use std::time::Duration;
@@ -49,13 +49,26 @@
 mod attempt;
 mod error;
 mod kind;
-#[cfg(all(feature = "request-id", feature = "timeout"))]
-mod stack;
+#[cfg(all(
+    feature = "idempotency",
+    feature = "request-id",
+    feature = "retry",
+    feature = "timeout"
+))]
+mod layers;
+#[cfg_attr(not(feature = "retry"), path = "no_retried.rs")]
+mod retried;
 
+#[cfg(feature = "backoff")]
+pub use outrigger_backoff as backoff;
 #[cfg(feature = "connector")]
 pub use outrigger_connector as connector;
+#[cfg(feature = "idempotency")]
+pub use outrigger_idempotency as idempotency;
 #[cfg(feature = "request-id")]
 pub use outrigger_request_id as request_id;
+#[cfg(feature = "retry")]
+pub use outrigger_retry as retry;
 #[cfg(feature = "timeout")]
 pub use outrigger_timeout as timeout;
 
@@ -67,8 +80,13 @@ pub use outrigger_core::{
 pub use self::attempt::Attempt;
 pub use self::error::Error;
 pub use self::kind::ErrorKind;
-#[cfg(all(feature = "request-id", feature = "timeout"))]
-pub use self::stack::{Stack, stack};
+#[cfg(all(
+    feature = "idempotency",
+    feature = "request-id",
+    feature = "retry",
+    feature = "timeout"
+))]
+pub use self::layers::{Layers, ReceivedBody, SentBody, Stack, stack};
 
 /// The README's examples are tests.
 #[cfg(doctest)]

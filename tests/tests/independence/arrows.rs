@@ -51,8 +51,8 @@ const ROWS: &[(&str, u8, &str)] = &[
     (
         "outrigger",
         3,
-        "http outrigger-connector? outrigger-core outrigger-request-id? outrigger-timeout? tokio \
-         tower",
+        "http outrigger-backoff? outrigger-connector? outrigger-core outrigger-idempotency? \
+         outrigger-request-id? outrigger-retry? outrigger-timeout? tokio tower",
     ),
     (
         "outrigger-testkit",

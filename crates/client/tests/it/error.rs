@@ -2,6 +2,7 @@ use std::error::Error as _;
 use std::io;
 use std::time::Duration;
 
+use http::StatusCode;
 use outrigger::{
     Blame, BoxError, Elapsed, Error, ErrorKind, Failure, Fault, Outcome, Phase, Rejected, find,
 };
@@ -21,7 +22,10 @@ const LIMIT: Duration = Duration::from_secs(3);
 fn the_kind_is_read_by_type_along_the_chain() {
     let caller = Failure::new("bad uri", Fault::new(Outcome::Unsent).blame(Blame::Caller));
     let full = Failure::new("full", Fault::new(Outcome::Unsent).blame(Blame::Us));
+    let busy = Outcome::Answered(StatusCode::SERVICE_UNAVAILABLE);
+    let late = failure(busy).with_source(Elapsed::new(Phase::Total, LIMIT));
     let cases = [
+        (error(late), ErrorKind::Status, busy),
         (error(full), ErrorKind::Rejected, Outcome::Unsent),
         (
             error(failure(Outcome::Unsent)),
