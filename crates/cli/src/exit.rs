@@ -44,6 +44,7 @@ impl Exit {
             ErrorKind::Timeout => Self::Timeout,
             ErrorKind::Rejected => Self::Rejected,
             ErrorKind::Request => Self::Usage,
+            ErrorKind::Status => Self::ServerError,
             _ => Self::Transport,
         }
     }

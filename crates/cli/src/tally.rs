@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use http::StatusCode;
-use outrigger::{Error, ErrorKind};
+use outrigger::{Error, ErrorKind, Outcome};
 
 use crate::exit::Exit;
 use crate::times::Times;
@@ -34,7 +34,10 @@ impl Tally {
         match result {
             Ok(status) if status.is_success() || status.is_redirection() => self.ok += 1,
             Ok(status) => self.fail(Failed::Status(status)),
-            Err(error) => self.fail(Failed::Error(error.kind())),
+            Err(error) => self.fail(match error.outcome() {
+                Outcome::Answered(status) => Failed::Status(status),
+                _ => Failed::Error(error.kind()),
+            }),
         }
         self.times.add(took);
     }

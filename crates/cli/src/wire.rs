@@ -7,8 +7,7 @@ use http::{Request, Response, StatusCode};
 use http_body::Body;
 use http_body_util::BodyExt;
 use outrigger::connector::{Connector, HttpVersion};
-use outrigger::timeout;
-use outrigger::{BoxError, Error};
+use outrigger::{BoxError, Error, Layers, SentBody};
 use tower::util::BoxCloneSyncService;
 use tower::{ServiceBuilder, ServiceExt};
 
@@ -18,7 +17,7 @@ use crate::request::RequestBody;
 use crate::usage::Usage;
 
 /// The connector under the default stack.
-pub(crate) type Wire = Connector<timeout::RequestBody<RequestBody>>;
+pub(crate) type Wire = Connector<SentBody<RequestBody>>;
 
 /// A connector as the options want it.
 pub(crate) fn connector(options: &Options) -> Result<Wire, Usage> {
@@ -51,8 +50,8 @@ pub(crate) fn connector(options: &Options) -> Result<Wire, Usage> {
 /// Calls through the default stack, each read to its end and answered with its status.
 pub(crate) type Calls = BoxCloneSyncService<Request<RequestBody>, StatusCode, Error>;
 
-/// The default stack over a connector whose requests are counted.
-pub(crate) fn calls(connector: Wire, sent: &Sent) -> Calls {
+/// These layers over a connector whose requests are counted.
+pub(crate) fn calls(layers: Layers, connector: Wire, sent: &Sent) -> Calls {
     let sent = sent.clone();
     let counted = ServiceBuilder::new()
         .map_request(move |request| {
@@ -60,7 +59,7 @@ pub(crate) fn calls(connector: Wire, sent: &Sent) -> Calls {
             request
         })
         .service(connector);
-    BoxCloneSyncService::new(outrigger::stack(counted).and_then(drain))
+    BoxCloneSyncService::new(layers.over(counted).and_then(drain))
 }
 
 /// Reads a response to its end and gives its status.

@@ -1,15 +1,16 @@
-use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use http::{HeaderMap, Request};
+use outrigger::retry::Attempt;
 use outrigger::{Endpoint, Outcome};
 use tokio::time::Instant;
 
 use crate::report::{AttemptReport, Report};
 use crate::{console, words};
 
-/// What was sent, attempt by attempt; noted just above the connector, so it is what really left.
+/// What became of each attempt: how it left is noted just above the connector, how it ended is told
+/// by the retry layer.
 #[derive(Clone, Debug)]
 pub(super) struct Attempts {
     began: Instant,
@@ -19,19 +20,14 @@ pub(super) struct Attempts {
 
 #[derive(Debug, Default)]
 struct Seen {
+    /// Those of the last request that left.
     headers: HeaderMap,
-    attempts: Vec<Attempt>,
+    /// When each request left.
+    left: Vec<Instant>,
+    ended: Vec<AttemptReport>,
 }
 
-#[derive(Debug)]
-struct Attempt {
-    started: Duration,
-    ended: Duration,
-    /// Absent while it runs, and for good when a layer above gave it up.
-    end: Option<End>,
-}
-
-/// How an attempt, or the whole call, came out.
+/// How the whole call came out.
 #[derive(Clone, Debug)]
 pub(super) struct End {
     pub(super) outcome: Outcome,
@@ -49,40 +45,58 @@ impl Attempts {
     }
 
     /// Notes that a request leaves.
-    pub(super) fn start<B>(&self, request: &Request<B>) -> Running {
+    pub(super) fn leave<B>(&self, request: &Request<B>) {
         let mut seen = self.lock();
         seen.headers = request.headers().clone();
-        let started = self.began.elapsed();
-        seen.attempts.push(Attempt {
-            started,
-            ended: started,
-            end: None,
-        });
-        let n = seen.attempts.len();
-        drop(seen);
-        let target = Endpoint::of(request.uri());
-        if let (true, Ok(target)) = (self.verbose, target) {
-            console::note(format_args!("* attempt {n}: {} {target}", request.method()));
-        }
-        Running {
-            log: self.clone(),
-            n,
-            end: None,
+        seen.left.push(Instant::now());
+        if let (true, Ok(endpoint)) = (self.verbose, Endpoint::of(request.uri())) {
+            let (n, method) = (seen.left.len(), request.method());
+            console::note(format_args!("* attempt {n}: {method} {endpoint}"));
         }
     }
 
-    /// The whole call. An attempt that a layer above gave up has no end of its own and takes the
-    /// call's.
+    /// Notes how an attempt came out; one that was prevented is none.
+    pub(super) fn end(&self, attempt: &Attempt) {
+        if attempt.prevented {
+            return;
+        }
+        let report = AttemptReport {
+            n: attempt.number,
+            started_ms: self.millis(attempt.started),
+            ended_ms: self.millis(attempt.ended),
+            waited_ms: millis(attempt.waited),
+            outcome: words::outcome(attempt.outcome),
+            status: status(attempt.outcome),
+            error: attempt.error().map(|error| words::chain(error)),
+        };
+        if self.verbose {
+            let end = match (&report.error, attempt.outcome) {
+                (Some(error), _) => error.clone(),
+                (None, Outcome::Answered(status)) => status.to_string(),
+                (None, _) => report.outcome.to_owned(),
+            };
+            let took = millis(attempt.ended.saturating_duration_since(attempt.started));
+            console::note(format_args!(
+                "* attempt {}: {end} after {took} ms",
+                report.n
+            ));
+        }
+        self.lock().ended.push(report);
+    }
+
+    /// The whole call.
     pub(super) fn report(&self, call: End) -> Report {
         let seen = self.lock();
-        let mut before = Duration::ZERO;
-        let attempts = (1..).zip(&seen.attempts).map(|(n, attempt)| {
-            let waited = attempt.started.saturating_sub(before);
-            before = attempt.ended;
-            attempt.report(n, waited, attempt.end.as_ref().unwrap_or(&call))
-        });
+        let mut attempts = seen.ended.clone();
+        if let Some(last) = attempts.last_mut()
+            && last.status.is_none()
+        {
+            // The last error is the caller's, and the retry layer does not keep a copy.
+            last.error = last.error.take().or_else(|| call.error.clone());
+        }
+        attempts.extend(self.cut_off(&seen, &call));
         Report {
-            attempts: attempts.collect(),
+            attempts,
             status: status(call.outcome),
             request_id: seen.header("x-request-id"),
             idempotency_key: seen.header("idempotency-key"),
@@ -91,19 +105,24 @@ impl Attempts {
         }
     }
 
-    fn close(&self, n: usize, end: Option<End>) {
-        let mut seen = self.lock();
-        let Some(attempt) = seen.attempts.get_mut(n - 1) else {
-            return;
-        };
-        attempt.ended = self.began.elapsed();
-        attempt.end = end;
-        if self.verbose {
-            let took = millis(attempt.ended.saturating_sub(attempt.started));
-            let end = attempt.end.as_ref().map(ToString::to_string);
-            let end = end.unwrap_or_else(|| "given up".to_owned());
-            console::note(format_args!("* attempt {n}: {end} after {took} ms"));
-        }
+    /// The attempt that left and was given up with the call, if there is one: it ends as the call did.
+    fn cut_off(&self, seen: &Seen, call: &End) -> Option<AttemptReport> {
+        let left = seen.left.get(seen.ended.len())?;
+        let started_ms = self.millis(*left);
+        let before = seen.ended.last().map_or(started_ms, |last| last.ended_ms);
+        Some(AttemptReport {
+            n: seen.ended.len() as u32 + 1,
+            started_ms,
+            ended_ms: self.millis(Instant::now()),
+            waited_ms: started_ms.saturating_sub(before),
+            outcome: words::outcome(call.outcome),
+            status: status(call.outcome),
+            error: call.error.clone(),
+        })
+    }
+
+    fn millis(&self, at: Instant) -> u64 {
+        millis(at.saturating_duration_since(self.began))
     }
 
     fn lock(&self) -> MutexGuard<'_, Seen> {
@@ -112,55 +131,9 @@ impl Attempts {
 }
 
 impl Seen {
-    /// A header of the last request that left.
     fn header(&self, name: &str) -> Option<String> {
         let value = self.headers.get(name)?;
         Some(String::from_utf8_lossy(value.as_bytes()).into_owned())
-    }
-}
-
-impl Attempt {
-    fn report(&self, n: u32, waited: Duration, end: &End) -> AttemptReport {
-        AttemptReport {
-            n,
-            started_ms: millis(self.started),
-            ended_ms: millis(self.ended),
-            waited_ms: millis(waited),
-            outcome: words::outcome(end.outcome),
-            status: status(end.outcome),
-            error: end.error.clone(),
-        }
-    }
-}
-
-impl fmt::Display for End {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (&self.error, self.outcome) {
-            (Some(error), _) => f.write_str(error),
-            (None, Outcome::Answered(status)) => status.fmt(f),
-            (None, outcome) => f.write_str(words::outcome(outcome)),
-        }
-    }
-}
-
-/// An attempt under way: dropped without [`end`](Self::end), it was given up.
-#[derive(Debug)]
-pub(super) struct Running {
-    log: Attempts,
-    n: usize,
-    end: Option<End>,
-}
-
-impl Running {
-    /// Notes how it came out.
-    pub(super) fn end(mut self, end: End) {
-        self.end = Some(end);
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        self.log.close(self.n, self.end.take());
     }
 }
 

@@ -4,9 +4,8 @@ mod args;
 mod attempts;
 mod output;
 
-use http::{Request, Response};
-use outrigger::{Fault, Outcome};
-use tower::{Service, ServiceExt, service_fn};
+use outrigger::Outcome;
+use tower::{ServiceBuilder, ServiceExt};
 
 pub(crate) use self::args::CallArgs;
 use self::attempts::{Attempts, End};
@@ -14,7 +13,7 @@ use self::output::{Broken, Output};
 use crate::exit::Exit;
 use crate::report;
 use crate::usage::Usage;
-use crate::{console, wire, words};
+use crate::{console, wire};
 
 /// Makes the call and says how it came out.
 pub(crate) async fn run(args: CallArgs) -> Result<Exit, Usage> {
@@ -23,9 +22,18 @@ pub(crate) async fn run(args: CallArgs) -> Result<Exit, Usage> {
     let output = Output::open(&args).await?;
     let connector = wire::connector(&args.request.options)?;
     let attempts = Attempts::begin(args.verbose);
-    let watched =
-        service_fn(|request: Request<_>| watch(attempts.clone(), connector.clone(), request));
-    let (outcome, received) = match outrigger::stack(watched).oneshot(request).await {
+    let mut layers = args.request.options.layers();
+    layers.retry = layers.retry.on_attempt({
+        let attempts = attempts.clone();
+        move |attempt| attempts.end(attempt)
+    });
+    let connector = ServiceBuilder::new()
+        .map_request(|request| {
+            attempts.leave(&request);
+            request
+        })
+        .service(connector);
+    let (outcome, received) = match layers.over(connector).oneshot(request).await {
         Err(error) => (error.outcome(), Err(Broken::Answer(error))),
         Ok(response) => (
             Outcome::Answered(response.status()),
@@ -48,33 +56,12 @@ pub(crate) async fn run(args: CallArgs) -> Result<Exit, Usage> {
     Ok(exit(outcome, &received))
 }
 
-/// Sends one attempt and notes how it came out.
-async fn watch<C, B, R>(
-    attempts: Attempts,
-    connector: C,
-    request: Request<B>,
-) -> Result<Response<R>, C::Error>
-where
-    C: Service<Request<B>, Response = Response<R>, Error: std::error::Error + 'static>,
-{
-    let running = attempts.start(&request);
-    let answer = connector.oneshot(request).await;
-    running.end(match &answer {
-        Ok(response) => End {
-            outcome: Outcome::Answered(response.status()),
-            error: None,
-        },
-        Err(error) => End {
-            outcome: Fault::of(error).outcome,
-            error: Some(words::chain(error)),
-        },
-    });
-    answer
-}
-
 fn exit(outcome: Outcome, received: &Result<(), Broken>) -> Exit {
     match (received, outcome) {
-        (Err(Broken::Answer(error)), _) => Exit::failed(error.kind()),
+        (Err(Broken::Answer(error)), _) => match error.outcome() {
+            Outcome::Answered(status) => Exit::answered(status),
+            _ => Exit::failed(error.kind()),
+        },
         (Err(Broken::Writing(_)), _) => Exit::Local,
         (Ok(()), Outcome::Answered(status)) => Exit::answered(status),
         (Ok(()), _) => Exit::Transport,

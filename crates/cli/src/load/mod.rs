@@ -35,7 +35,8 @@ pub(crate) async fn run(args: LoadArgs) -> Result<Exit, Usage> {
     let connector = wire::connector(options)?;
     let sent = Sent::default();
     let began = Instant::now();
-    let tally = send(&args, &wire::calls(connector.clone(), &sent)).await?;
+    let calls = wire::calls(options.layers(), connector.clone(), &sent);
+    let tally = send(&args, &calls).await?;
     let connections = connector.snapshot().connections();
     let report = LoadReport::new(&tally, sent.total(), connections, began.elapsed());
     if options.report.as_deref() != Some(Path::new("-")) {

@@ -1,4 +1,4 @@
-use super::{Key, Options};
+use super::Options;
 use crate::usage::Usage;
 
 impl Options {
@@ -6,14 +6,6 @@ impl Options {
     ///
     /// The `--no-…` options pass, for they already hold.
     pub(crate) fn refuse_gaps(&self) -> Result<(), Usage> {
-        if let Some(attempts) = self.attempts
-            && attempts.get() > 1
-        {
-            return Err(gap(&format!("--attempts {attempts}"), "retry layer"));
-        }
-        if let Some(backoff) = self.backoff {
-            return Err(gap(&format!("--backoff {backoff}"), "retry layer"));
-        }
         if let Some(rate) = self.rate {
             return Err(gap(&format!("--rate {rate}"), "rate limit layer"));
         }
@@ -22,12 +14,6 @@ impl Options {
         }
         if self.breaker_failures.is_some() {
             return Err(gap("--breaker-failures", "breaker layer"));
-        }
-        if !matches!(self.idempotency_key, None | Some(Key::None)) {
-            return Err(gap("--idempotency-key", "idempotency layer"));
-        }
-        if self.server_honours_key {
-            return Err(gap("--server-honours-key", "idempotency layer"));
         }
         if self.proxy.is_some() {
             return Err(gap("--proxy", "connector's way through a proxy"));

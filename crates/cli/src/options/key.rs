@@ -2,14 +2,14 @@ use std::convert::Infallible;
 use std::str::FromStr;
 
 /// Where the idempotency key of a call comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(crate) enum Key {
     /// None is sent.
     None,
     /// A new one for each call.
     Auto,
-    /// The caller's own.
-    Value,
+    /// The caller's own, not looked at yet: what is wrong with it is said without repeating it.
+    Own(String),
 }
 
 impl FromStr for Key {
@@ -19,7 +19,7 @@ impl FromStr for Key {
         Ok(match text {
             "none" => Self::None,
             "auto" => Self::Auto,
-            _ => Self::Value,
+            own => Self::Own(own.to_owned()),
         })
     }
 }

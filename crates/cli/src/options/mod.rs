@@ -3,6 +3,7 @@
 mod backoff;
 mod gaps;
 mod key;
+mod layers;
 mod protocol;
 mod rate;
 mod span;
@@ -11,7 +12,8 @@ use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 
 use clap::Args;
-use outrigger::timeout::{DeadlineLayer, TimeoutLayer, Timeouts};
+use outrigger::retry::RetryLayer;
+use outrigger::timeout::{DeadlineLayer, TimeoutLayer};
 
 pub(crate) use self::backoff::Backoff;
 pub(crate) use self::key::Key;
@@ -23,11 +25,12 @@ pub(crate) use self::span::Span;
 #[derive(Args, Debug)]
 pub(crate) struct Options {
     /// Attempts per call, the first included
-    #[arg(long, value_name = "N")]
-    pub(crate) attempts: Option<NonZeroU32>,
+    #[arg(long, value_name = "N", default_value_t = RetryLayer::DEFAULT_ATTEMPTS)]
+    pub(crate) attempts: u32,
 
-    /// Shortest and longest pause between attempts, as in 50ms..20s
-    #[arg(long, value_name = "MIN..MAX")]
+    /// Longest pause before the first retry, and before any [default: 50ms..20s, after 429 and 503
+    /// 1s..20s]
+    #[arg(long, value_name = "FIRST..ANY")]
     pub(crate) backoff: Option<Backoff>,
 
     /// Limit of the whole call until the head of the response: waiting, attempts, pauses
@@ -79,8 +82,8 @@ pub(crate) struct Options {
     pub(crate) no_rate_limit: bool,
 
     /// The idempotency key of POST and PATCH: auto, none, or the key itself
-    #[arg(long, value_name = "auto|none|VALUE")]
-    pub(crate) idempotency_key: Option<Key>,
+    #[arg(long, value_name = "auto|none|VALUE", default_value = "auto")]
+    pub(crate) idempotency_key: Key,
 
     /// The server is known to honour the key, so that a POST may be sent again
     #[arg(long)]
@@ -113,15 +116,4 @@ pub(crate) struct Options {
     /// Write what happened as JSON; `-` is standard output, in place of the body
     #[arg(long, value_name = "FILE.json|-")]
     pub(crate) report: Option<PathBuf>,
-}
-
-impl Options {
-    /// The limits of a call, for its extensions.
-    pub(crate) fn timeouts(&self) -> Timeouts {
-        Timeouts::new()
-            .total(self.timeout.0)
-            .attempt(self.attempt_timeout.0)
-            .body_idle(self.body_idle.0)
-            .write_idle(self.write_idle.0)
-    }
 }

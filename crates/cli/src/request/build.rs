@@ -1,9 +1,11 @@
 use http::header::{CONTENT_TYPE, Entry, HeaderName, HeaderValue};
 use http::{HeaderMap, Method, Request, Uri};
+use outrigger::idempotency::IdempotencyKey;
 use outrigger::{Endpoint, RequestId};
 
 use super::upload::{self, RequestBody};
 use super::{RequestArgs, encode};
+use crate::options::Key;
 use crate::usage::Usage;
 
 /// Headers whose values are never shown nor indexed.
@@ -37,7 +39,10 @@ impl RequestArgs {
             let id = RequestId::parse(id).map_err(|error| Usage::new(error.to_string()))?;
             request.extensions_mut().insert(id);
         }
-        request.extensions_mut().insert(self.options.timeouts());
+        if let Key::Own(key) = &self.options.idempotency_key {
+            let key = IdempotencyKey::parse(key).map_err(|error| Usage::new(error.to_string()))?;
+            request.extensions_mut().insert(key);
+        }
         Ok(request)
     }
 }

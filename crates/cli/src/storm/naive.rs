@@ -12,8 +12,10 @@ use tokio::time::{Instant, sleep_until, timeout};
 use super::contender::Contender;
 use crate::wire::{Sent, drain};
 
-/// What a careful programmer writes on the first day: a pooled client and a loop around it, with
-/// the settings that the READMEs of reqwest-retry and tenacity show.
+/// What a careful programmer writes on the first day: a pooled client and a loop around it.
+///
+/// Statuses, methods, number and pauses are the defaults of reqwest-retry with its README's three
+/// retries; to retry any error is tenacity's.
 #[derive(Clone, Debug)]
 pub(super) struct Naive {
     client: Client<HttpConnector, Full<Bytes>>,
@@ -57,9 +59,9 @@ impl Contender for Naive {
 
     fn settings(&self) -> String {
         format!(
-            "hyper-util's pooled client in a loop, as the READMEs of reqwest-retry and tenacity have it:\n\
-             up to {} attempts of any method on 408, 429, 5xx and any error, with pauses of 0 to {:?},\n\
-             doubling; {:?} an attempt, no limit on the call; retry-after not read",
+            "hyper-util's pooled client in a retry loop with the usual defaults. Up to {} attempts of any\n\
+             method, on 408, 429, 5xx and any error, after 0 to {:?}, doubling; retry-after not read;\n\
+             {:?} an attempt, no limit on the whole call",
             Self::ATTEMPTS,
             Self::PAUSE,
             self.attempt_limit

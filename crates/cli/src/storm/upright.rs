@@ -2,9 +2,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, StatusCode};
-use outrigger::Error;
 use outrigger::connector::HttpVersion;
-use outrigger::timeout::Timeouts;
+use outrigger::retry::RetryLayer;
+use outrigger::timeout::{DeadlineLayer, TimeoutLayer};
+use outrigger::{Error, Layers};
 use tower::ServiceExt;
 
 use super::contender::Contender;
@@ -25,8 +26,11 @@ impl Upright {
     pub(super) fn new(total: Duration, attempt_limit: Duration) -> Self {
         let sent = Sent::default();
         let connector = Wire::new().http(HttpVersion::H2c);
+        let mut layers = Layers::default();
+        layers.deadline = DeadlineLayer::new(total);
+        layers.timeout = TimeoutLayer::new(attempt_limit);
         Self {
-            calls: wire::calls(connector, &sent),
+            calls: wire::calls(layers, connector, &sent),
             total,
             attempt_limit,
             sent,
@@ -39,18 +43,17 @@ impl Contender for Upright {
 
     fn settings(&self) -> String {
         format!(
-            "the default stack of today: request id, deadline, attempt timeout, our connector;\n\
-             {:?} a call, {:?} an attempt; one attempt, for the retry layer is not in it yet",
-            self.total, self.attempt_limit
+            "the default stack: request id, idempotency key, deadline, retry, attempt timeout, our\n\
+             connector. Up to {} attempts, where a second execution is impossible or harmless and the\n\
+             budget pays; retry-after obeyed; {:?} an attempt, {:?} the whole call",
+            RetryLayer::DEFAULT_ATTEMPTS,
+            self.attempt_limit,
+            self.total
         )
     }
 
     async fn call(&self, request: Request<Bytes>) -> Result<StatusCode, Error> {
-        let mut request = request.map(request::text);
-        let timeouts = Timeouts::new()
-            .total(self.total)
-            .attempt(self.attempt_limit);
-        request.extensions_mut().insert(timeouts);
+        let request = request.map(request::text);
         self.calls.clone().oneshot(request).await
     }
 

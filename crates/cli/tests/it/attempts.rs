@@ -5,20 +5,40 @@ use crate::command::{outrigger, upstream};
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_attempt_comes_and_goes_on_standard_error() {
     let upstream = upstream().await;
-    let target = format!("* attempt 1: GET http://{}\n", upstream.addr());
+    let leaves = |n: u32| format!("* attempt {n}: GET http://{}\n", upstream.addr());
     for (path, options, end) in [
-        ("/status/404", &[][..], "* attempt 1: 404 Not Found after "),
+        ("/status/404", &[][..], "404 Not Found after "),
         (
             "/silence",
             &["--attempt-timeout", "200ms"],
-            "* attempt 1: given up after ",
+            "attempt timed out after 200ms after ",
         ),
-        ("/abort", &[], "* attempt 1: request to http://127.0.0.1:"),
+        ("/abort", &[], "request to http://127.0.0.1:"),
     ] {
         let url = upstream.url(path);
-        let ended = outrigger(&[&["call", &url, "-v"], options].concat()).await;
-        let told = ended.stderr.strip_prefix(&*target).unwrap();
-        assert!(told.starts_with(end), "{}", ended.stderr);
+        let ended = outrigger(&[&["call", &url, "-v", "--no-retry"], options].concat()).await;
+        let told = ended.stderr.strip_prefix(&*leaves(1)).unwrap();
+        assert!(
+            told.starts_with(&format!("* attempt 1: {end}")),
+            "{}",
+            ended.stderr
+        );
         assert!(ended.stdout.is_empty());
     }
+
+    let url = upstream.url("/first/1/status/502/then/echo");
+    let ended = outrigger(&["call", &url, "-v", "--backoff", "1ms..1ms"]).await;
+    let told: Vec<_> = ended.stderr.split_inclusive('\n').collect();
+    assert_eq!((ended.code, told.len()), (0, 4), "{}", ended.stderr);
+    assert_eq!((told[0], told[2]), (&*leaves(1), &*leaves(2)));
+    assert!(
+        told[1].starts_with("* attempt 1: 502 Bad Gateway after "),
+        "{}",
+        told[1]
+    );
+    assert!(
+        told[3].starts_with("* attempt 2: 200 OK after "),
+        "{}",
+        told[3]
+    );
 }

@@ -1,0 +1,28 @@
+use outrigger::Layers;
+use outrigger::retry::Exponential;
+use outrigger::timeout::{DeadlineLayer, TimeoutLayer};
+
+use super::{Key, Options};
+
+impl Options {
+    /// The default stack as these options want it.
+    pub(crate) fn layers(&self) -> Layers {
+        let mut layers = Layers::default();
+        layers.idempotency = layers
+            .idempotency
+            .enabled(!matches!(self.idempotency_key, Key::None))
+            .server_honours(self.server_honours_key);
+        layers.deadline = DeadlineLayer::new(self.timeout.0);
+        layers.retry = layers
+            .retry
+            .attempts(if self.no_retry { 1 } else { self.attempts });
+        if let Some(backoff) = self.backoff {
+            let pauses = Exponential::new(backoff.base.0, backoff.cap.0);
+            layers.retry = layers.retry.pauses(pauses.clone()).throttled_pauses(pauses);
+        }
+        layers.timeout = TimeoutLayer::new(self.attempt_timeout.0)
+            .body_idle(self.body_idle.0)
+            .write_idle(self.write_idle.0);
+        layers
+    }
+}
