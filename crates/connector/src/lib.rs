@@ -56,6 +56,7 @@ mod keeper;
 mod kernel;
 mod link;
 mod permit;
+mod reports;
 mod request_body;
 mod settings;
 mod shared;

@@ -43,3 +43,12 @@ impl Default for Settings {
         }
     }
 }
+
+impl Settings {
+    /// How old a connection may become: a fifth more or less, by a die of this thread.
+    pub(crate) fn age(&self) -> Duration {
+        let fifth = self.max_age / 5;
+        let share = fifth.saturating_mul(2) / 1000 * fastrand::u32(0..=1000);
+        self.max_age.saturating_sub(fifth).saturating_add(share)
+    }
+}

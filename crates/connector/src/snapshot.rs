@@ -30,7 +30,8 @@ pub struct EndpointSnapshot {
 
 impl Snapshot {
     pub(crate) fn new(origins: Vec<OriginCount>) -> Self {
-        let endpoints = origins.into_iter().map(|origin| EndpointSnapshot {
+        let endpoints = origins.into_iter().filter(|origin| !origin.is_empty());
+        let endpoints = endpoints.map(|origin| EndpointSnapshot {
             endpoint: origin.endpoint,
             connections: origin.open,
             draining: origin.draining,

@@ -7,16 +7,21 @@
 use std::time::Duration;
 
 mod connection;
+mod health;
 mod names;
 mod origin;
 mod pool;
+mod rest;
+mod scarcity;
+mod step;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use self::connection::{Kind, Opened};
 pub(crate) use self::names::BadUri;
 pub(crate) use self::origin::OriginCount;
-pub(crate) use self::pool::{Key, Lease, Place, Pool, Step, Watch};
+pub(crate) use self::pool::Pool;
+pub(crate) use self::step::{Key, Lease, Place, Step, Watch};
 
 /// How much the pool may hold, and how long.
 #[derive(Clone, Copy, Debug)]

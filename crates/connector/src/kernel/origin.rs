@@ -6,6 +6,7 @@ use outrigger_core::Endpoint;
 use tokio::time::Instant;
 
 use super::connection::{Connection, Kind, Opened};
+use super::rest::Rest;
 
 /// What a snapshot says of one endpoint.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,6 +17,12 @@ pub(crate) struct OriginCount {
     pub(crate) connecting: usize,
     pub(crate) streams: usize,
     pub(crate) waiters: usize,
+}
+
+impl OriginCount {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.open + self.draining + self.connecting + self.waiters == 0
+    }
 }
 
 /// The connections of one endpoint and the calls that wait for them.
@@ -29,6 +36,7 @@ pub(super) struct Origin<H, W> {
     width: Option<u32>,
     /// Whether it waits for a socket of another endpoint to close.
     pub(super) starving: bool,
+    pub(super) rest: Rest,
 }
 
 impl<H, W> Origin<H, W> {
@@ -39,6 +47,7 @@ impl<H, W> Origin<H, W> {
             waiters: BTreeMap::new(),
             width: None,
             starving: false,
+            rest: Rest::default(),
         }
     }
 
@@ -132,19 +141,38 @@ impl<H, W> Origin<H, W> {
         &self.connections
     }
 
+    /// Whether one more connection is to be opened now: its waiters need it, and it does not rest.
+    pub(super) fn wants_connection(&self, limit: usize, now: Instant) -> bool {
+        self.needs_connection(limit) && self.rests_until(now).is_none()
+    }
+
+    /// When its rest is over, if it rests.
+    pub(super) fn rests_until(&self, now: Instant) -> Option<Instant> {
+        self.rest.until(self.present() == 0, now)
+    }
+
     /// Whether the waiters need one more connection than is coming.
     ///
     /// While nothing is known of the peer one connection is enough for all of them; after that as
     /// many are opened at once as the waiters fill.
-    pub(super) fn wants_connection(&self, limit: usize) -> bool {
+    pub(super) fn needs_connection(&self, limit: usize) -> bool {
         let coming = self.connections.iter().filter(|c| c.is_unsettled()).count();
         let covered = match self.width {
             None if coming > 0 => usize::MAX,
             None => 0,
             Some(width) => coming.saturating_mul(width.max(1) as usize),
         };
-        let present = self.connections.iter().filter(|c| !c.is_draining()).count();
-        self.waiters.len() > covered && present < limit.max(1)
+        self.waiters.len() > covered && self.present() < limit.max(1)
+    }
+
+    /// Connections that take calls or are being opened.
+    pub(super) fn present(&self) -> usize {
+        self.connections.iter().filter(|c| !c.is_draining()).count()
+    }
+
+    /// The ticket of the call that has waited longest.
+    pub(super) fn oldest(&self) -> Option<u64> {
+        self.waiters.keys().next().copied()
     }
 
     pub(super) fn has_waiters(&self) -> bool {
@@ -157,8 +185,8 @@ impl<H, W> Origin<H, W> {
         present.clone().next().is_some() && present.all(Connection::is_unsettled)
     }
 
-    /// Whether nothing is left of it that anyone could come back to.
-    pub(super) fn is_vacant(&self) -> bool {
+    /// Whether nobody is there who could come back to it. What rests is remembered.
+    pub(super) fn is_empty(&self) -> bool {
         self.connections.is_empty() && self.waiters.is_empty()
     }
 

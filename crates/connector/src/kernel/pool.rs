@@ -1,69 +1,25 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use http::Uri;
-use outrigger_core::Endpoint;
 use tokio::time::Instant;
 
+use super::Limits;
 use super::connection::{Connection, Opened, UNLIMITED};
 use super::names::{BadUri, Names};
 use super::origin::{Origin, OriginCount};
-use super::{LOOK, Limits};
-
-/// Names a connection: its endpoint's slot, and a number that is never given twice.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Key {
-    slot: usize,
-    connection: u64,
-}
-
-/// A place on a connection.
-#[derive(Debug)]
-pub(crate) struct Lease<H> {
-    pub(crate) key: Key,
-    pub(crate) handle: H,
-}
-
-/// What a call is offered.
-#[derive(Debug)]
-pub(crate) enum Place<H> {
-    Lease(Lease<H>),
-    /// There is none: the call may wait at this slot.
-    Wait(usize),
-}
-
-/// What is to be done about a connection whose socket is open.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Watch {
-    /// It is to be looked at again then.
-    Until(Instant),
-    /// It should have closed by itself.
-    Kill,
-    /// The pool knows nothing of it.
-    Gone,
-}
-
-/// What the shell must do next.
-#[derive(Debug)]
-pub(crate) enum Step<H, W> {
-    /// Hand this place to this waiter.
-    Grant(W, Lease<H>),
-    /// Open a connection to this endpoint.
-    Connect(Key, Endpoint),
-    /// Let go of this handle: its connection takes no new calls and ends with its last stream.
-    Discard(H),
-}
+use super::step::{Key, Lease, Place, Step};
 
 /// The connections of all endpoints, and the calls that wait for them.
 #[derive(Debug)]
 pub(crate) struct Pool<H, W> {
-    limits: Limits,
+    pub(super) limits: Limits,
     names: Names,
-    origins: Vec<Option<Origin<H, W>>>,
+    pub(super) origins: Vec<Option<Origin<H, W>>>,
     vacant: Vec<usize>,
     /// Slots that something happened to since the shell last asked.
     touched: VecDeque<usize>,
     /// Slots that need a socket while none may be opened, the one that has waited longest first.
-    starving: VecDeque<usize>,
+    pub(super) starving: VecDeque<usize>,
     discarded: Vec<H>,
     /// Sockets open or being opened.
     sockets: usize,
@@ -155,50 +111,12 @@ impl<H: Clone, W> Pool<H, W> {
         self.discarded.extend(handle);
     }
 
-    /// A call was given up, and the connection has brought no answer of any kind since it began, only
-    /// `answers` before. One that does so again and again takes no new calls.
-    pub(crate) fn unanswered(&mut self, key: Key, answers: u32, now: Instant) {
-        let limit = self.limits.unanswered.max(1);
-        if let Some(connection) = self.connection(key)
-            && connection.count_unanswered(answers) >= limit
-        {
-            self.retire(key, now);
+    /// The time of an alarm has come.
+    pub(crate) fn wake(&mut self, slot: usize) {
+        if let Some(origin) = self.origin(slot) {
+            origin.rest.alarm = false;
         }
-    }
-
-    /// A stream was cancelled. A connection with too many of them takes no new calls.
-    pub(crate) fn cancelled(&mut self, key: Key, now: Instant) {
-        if self.connection(key).is_some_and(|c| c.count_cancel(now)) {
-            self.retire(key, now);
-        }
-    }
-
-    /// Looks at a connection whose socket is open: retires it when it is idle too long or too old.
-    pub(crate) fn watch(&mut self, key: Key, now: Instant) -> Watch {
-        let idle = self.limits.idle;
-        let look = now.checked_add(LOOK).unwrap_or(now);
-        let Some(connection) = self.connection(key) else {
-            return Watch::Gone;
-        };
-        match connection.due(idle) {
-            Some(due) if due > now => Watch::Until(due.min(look)),
-            None => Watch::Until(look),
-            Some(_) if connection.is_draining() => Watch::Kill,
-            Some(_) => {
-                self.retire(key, now);
-                Watch::Until(look)
-            }
-        }
-    }
-
-    /// The peer has had its time to say how many streams it takes. Where it has not, the connection
-    /// takes no new calls; returns the waiters that fail with it.
-    pub(crate) fn overdue(&mut self, key: Key, now: Instant) -> BTreeMap<u64, W> {
-        if !self.connection(key).is_some_and(|c| c.is_unsettled()) {
-            return BTreeMap::new();
-        }
-        self.retire(key, now);
-        self.give_up(key.slot)
+        self.touch(slot);
     }
 
     /// A call has given its place back.
@@ -211,15 +129,19 @@ impl<H: Clone, W> Pool<H, W> {
             return;
         };
         connection.give_back(now);
-        let evictable = connection.is_idle() && !self.starving.is_empty();
-        if has_waiters || evictable {
+        let idle = connection.is_idle();
+        let oldest = origin.oldest();
+        if has_waiters || (idle && !self.starving.is_empty()) {
             self.touch(key.slot);
+        }
+        if idle && self.is_overtaken(oldest) && self.is_short(now) {
+            self.retire(key, now);
         }
     }
 
     /// The connection's socket has closed, or was never opened. Returns the waiters that fail with
     /// it: a peer that lets go of connections before they carry a call is not asked for ever.
-    pub(crate) fn closed(&mut self, key: Key) -> BTreeMap<u64, W> {
+    pub(crate) fn closed(&mut self, key: Key, now: Instant) -> BTreeMap<u64, W> {
         let removed = self
             .origin(key.slot)
             .and_then(|origin| origin.remove(key.connection));
@@ -231,11 +153,13 @@ impl<H: Clone, W> Pool<H, W> {
         self.sockets = self.sockets.saturating_sub(1);
         self.feed();
         self.touch(key.slot);
-        if useless {
-            self.give_up(key.slot)
-        } else {
-            BTreeMap::new()
+        if !useless {
+            return BTreeMap::new();
         }
+        if let Some(origin) = self.origin(key.slot) {
+            origin.rest.begin(false, now);
+        }
+        self.give_up(key.slot)
     }
 
     /// The handle of a connection that takes calls.
@@ -265,7 +189,7 @@ impl<H: Clone, W> Pool<H, W> {
                 return Some(step);
             }
             self.touched.pop_front();
-            self.forget_if_vacant(slot);
+            self.forget_if_vacant(slot, now);
         }
     }
 
@@ -281,7 +205,14 @@ impl<H: Clone, W> Pool<H, W> {
             let key = Key { slot, connection };
             return Some(Step::Grant(waiter, Lease { key, handle }));
         }
-        let wants = origin.wants_connection(per_endpoint);
+        if let Some(until) = origin.rests_until(now)
+            && (origin.needs_connection(per_endpoint) || origin.is_empty())
+            && !origin.rest.alarm
+        {
+            origin.rest.alarm = true;
+            return Some(Step::Alarm(slot, until));
+        }
+        let wants = origin.wants_connection(per_endpoint, now);
         let room = self.sockets < self.limits.total.max(1);
         self.starve(slot, wants && !room);
         if !room {
@@ -300,62 +231,7 @@ impl<H: Clone, W> Pool<H, W> {
         Some(Step::Connect(Key { slot, connection }, endpoint))
     }
 
-    /// Takes note of whether a slot needs a socket while none may be opened.
-    fn starve(&mut self, slot: usize, starves: bool) {
-        let Some(origin) = self.origin(slot) else {
-            return;
-        };
-        match (origin.starving, starves) {
-            (false, true) => {
-                origin.starving = true;
-                self.starving.push_back(slot);
-            }
-            (true, false) => {
-                origin.starving = false;
-                self.starving.retain(|starving| *starving != slot);
-            }
-            _ => {}
-        }
-    }
-
-    /// A socket may be opened again: asks the slot that has starved longest whether it still needs it.
-    fn feed(&mut self) {
-        if let Some(slot) = self.starving.pop_front() {
-            if let Some(origin) = self.origin(slot) {
-                origin.starving = false;
-            }
-            self.touch(slot);
-        }
-    }
-
-    /// Retires the connection that has been idle longest, if more slots starve than sockets are
-    /// about to close.
-    fn evict(&mut self, now: Instant) {
-        let per_endpoint = self.limits.per_endpoint;
-        let starving = self.starving.iter().filter(|slot| {
-            let origin = self.origins.get(**slot).and_then(Option::as_ref);
-            origin.is_some_and(|origin| origin.wants_connection(per_endpoint))
-        });
-        let connections = || {
-            let origins = self.origins.iter().enumerate();
-            origins.flat_map(|(slot, origin)| {
-                let connections = origin.iter().flat_map(Origin::connections);
-                connections.map(move |connection| (slot, connection))
-            })
-        };
-        let closing = connections().filter(|(_, c)| c.is_draining() && c.streams() == 0);
-        if closing.count() >= starving.count() {
-            return;
-        }
-        let idle = connections().filter(|(_, connection)| connection.is_idle());
-        let idlest = idle.min_by_key(|(_, connection)| connection.used);
-        if let Some((slot, connection)) = idlest {
-            let connection = connection.id;
-            self.retire(Key { slot, connection }, now);
-        }
-    }
-
-    fn give_up(&mut self, slot: usize) -> BTreeMap<u64, W> {
+    pub(super) fn give_up(&mut self, slot: usize) -> BTreeMap<u64, W> {
         self.origin(slot).map(Origin::give_up).unwrap_or_default()
     }
 
@@ -377,23 +253,26 @@ impl<H: Clone, W> Pool<H, W> {
         })
     }
 
-    fn forget_if_vacant(&mut self, slot: usize) {
+    fn forget_if_vacant(&mut self, slot: usize, now: Instant) {
+        let vacant = |origin: &mut Origin<H, W>| {
+            origin.is_empty() && !origin.rest.alarm && origin.rests_until(now).is_none()
+        };
         let place = self.origins.get_mut(slot);
-        if let Some(origin) = place.and_then(|place| place.take_if(|origin| origin.is_vacant())) {
+        if let Some(origin) = place.and_then(|place| place.take_if(vacant)) {
             self.names.forget(&origin.endpoint);
             self.vacant.push(slot);
         }
     }
 
-    fn origin(&mut self, slot: usize) -> Option<&mut Origin<H, W>> {
+    pub(super) fn origin(&mut self, slot: usize) -> Option<&mut Origin<H, W>> {
         self.origins.get_mut(slot)?.as_mut()
     }
 
-    fn connection(&mut self, key: Key) -> Option<&mut Connection<H>> {
+    pub(super) fn connection(&mut self, key: Key) -> Option<&mut Connection<H>> {
         self.origin(key.slot)?.connection(key.connection)
     }
 
-    fn touch(&mut self, slot: usize) {
+    pub(super) fn touch(&mut self, slot: usize) {
         if !self.touched.contains(&slot) {
             self.touched.push_back(slot);
         }

@@ -36,6 +36,7 @@ enum Event {
     Closed(usize),
     Release(usize),
     Watch(usize),
+    Calm(usize),
     Pass(u64),
 }
 
@@ -53,6 +54,7 @@ fn event() -> impl Strategy<Value = Event> {
         3 => any.clone().prop_map(Event::Closed),
         5 => any.clone().prop_map(Event::Release),
         3 => any.prop_map(Event::Watch),
+        1 => (0..64_usize).prop_map(Event::Calm),
         1 => (1..40_u64).prop_map(Event::Pass),
     ]
 }
@@ -87,6 +89,8 @@ struct World {
     places: Vec<Key>,
     /// How many streams a connection of an endpoint was last seen to take.
     widths: BTreeMap<Endpoint, usize>,
+    /// Slots to come back to, and when.
+    alarms: Vec<(usize, Instant)>,
     names: u32,
 }
 
@@ -99,6 +103,7 @@ impl World {
             waiters: BTreeMap::new(),
             places: Vec::new(),
             widths: BTreeMap::new(),
+            alarms: Vec::new(),
             names: 0,
         }
     }
@@ -116,20 +121,18 @@ impl World {
             Event::Closed(at) => self.closed(at),
             Event::Release(at) => self.release(at),
             Event::Watch(at) => self.watch(at),
+            Event::Calm(at) => self.calm(at),
             Event::Pass(seconds) => self.now += Duration::from_secs(seconds),
         }
     }
 
     /// The shell has caught up with what has happened.
     fn settle(&mut self) {
+        self.ring();
         self.work();
         self.check();
-        let lines = &self.lines;
-        let waiters = &self.waiters;
-        self.widths.retain(|host, _| {
-            lines.iter().any(|line| line.host == *host)
-                || waiters.get(host).is_some_and(|waiters| !waiters.is_empty())
-        });
+        let known: BTreeSet<_> = self.pool.count().map(|count| count.endpoint).collect();
+        self.widths.retain(|host, _| known.contains(host));
     }
 
     fn call(&mut self, uri: &str) {
@@ -216,6 +219,22 @@ impl World {
         }
     }
 
+    fn calm(&mut self, at: usize) {
+        if let Some(at) = self.pick(at, |line| line.phase == Phase::Open) {
+            let line = &mut self.lines[at];
+            (line.phase, line.used) = (Phase::Draining, self.now);
+            self.pool.calm(line.key, self.now);
+        }
+    }
+
+    /// Alarms go off.
+    fn ring(&mut self) {
+        let now = self.now;
+        for (slot, _) in self.alarms.extract_if(.., |(_, at)| *at <= now) {
+            self.pool.wake(slot);
+        }
+    }
+
     fn overdue(&mut self, at: usize) {
         if let Some(at) = self.pick(at, |_| true) {
             let line = &mut self.lines[at];
@@ -234,9 +253,12 @@ impl World {
         if let Some(at) = self.pick(at, |_| true) {
             let line = self.lines.swap_remove(at);
             let unsettled = line.phase != Phase::Draining && !line.settled;
-            let failed = self.pool.closed(line.key);
+            let failed = self.pool.closed(line.key, self.now);
             self.fail(&line.host, unsettled || !line.served, &failed);
-            assert!(self.pool.closed(line.key).is_empty(), "closed once");
+            assert!(
+                self.pool.closed(line.key, self.now).is_empty(),
+                "closed once"
+            );
         }
     }
 
@@ -323,6 +345,14 @@ impl World {
                     });
                     assert!(self.lines.len() <= LIMITS.total);
                 }
+                Some(Step::Alarm(slot, at)) => {
+                    assert!(at > self.now && at - self.now <= Duration::from_secs(30));
+                    assert!(
+                        self.alarms.iter().all(|alarm| alarm.0 != slot),
+                        "one at a time"
+                    );
+                    self.alarms.push((slot, at));
+                }
                 Some(Step::Discard(key)) => {
                     self.check_eviction(key);
                     if let Some(line) = self.lines.iter_mut().find(|line| line.key == key) {
@@ -342,7 +372,13 @@ impl World {
         let evicted = |line: &&Line| line.key == key && line.phase == Phase::Open;
         if let Some(line) = self.lines.iter().find(evicted) {
             let needy = self.waiters.values().filter(|waiters| !waiters.is_empty());
-            assert_eq!(line.streams, 0, "evicted a busy connection");
+            let mut lines = self.lines.iter();
+            let idle = lines.any(|line| line.phase == Phase::Open && line.streams == 0);
+            let kept = self.present(&line.host) > 1;
+            assert!(
+                line.streams == 0 || (kept && !idle),
+                "evicted a busy connection"
+            );
             assert!(
                 self.closing() < needy.count(),
                 "evicted more than is needed"
@@ -377,8 +413,10 @@ impl World {
             assert!(!lines().any(room), "a waiter beside a free place");
             let coming = self.coming(host) > 0;
             let saturated = self.present(host) >= LIMITS.per_endpoint;
-            assert!(coming || saturated || full, "nobody comes for a waiter");
-            starving += usize::from(!coming && !saturated);
+            let rests = self.alarms.iter().any(|alarm| alarm.0 == waiters[0].1);
+            let cared_for = coming || saturated || rests;
+            assert!(cared_for || full, "nobody comes for a waiter");
+            starving += usize::from(!cared_for);
         }
         if starving > 0 {
             let idle = self.lines.iter().filter(idle).count();
@@ -450,6 +488,8 @@ impl World {
             self.happens(Event::Closed(0));
             self.settle();
         }
+        self.now += Duration::from_secs(30);
+        self.settle();
         assert_eq!(self.pool.count().count(), 0, "the pool is empty");
         assert!(!self.pool.has_work());
     }

@@ -5,8 +5,9 @@ use outrigger_connector::{Connector, ErrorKind, HttpVersion};
 use outrigger_core::{Blame, Fault, Outcome, find};
 use outrigger_testkit::Server;
 use outrigger_testkit::raw::{Script, Setting};
+use tokio_test::{assert_pending, task};
 
-use crate::support::{Body, get, h2c, http1, read, send};
+use crate::support::{Body, calm, get, h2c, http1, read, send};
 
 #[tokio::test]
 async fn calls_share_one_http2_connection() {
@@ -101,6 +102,32 @@ async fn an_http1_answer_left_unread_closes_its_connection() {
             "a body that was read keeps its own"
         );
     }
+}
+
+#[tokio::test]
+async fn a_place_on_an_http1_connection_that_was_never_used_keeps_the_connection() {
+    let server = http1::Server::bind(|mut exchange| async move {
+        while exchange.request().await.is_some() {
+            exchange.answer("200 OK", "hello").await;
+        }
+    })
+    .await;
+    let connector = Connector::<Body>::new().max_connections_per_endpoint(1);
+    let held = send(&connector, get(server.url("/"))).await.unwrap();
+    let mut waiting = task::spawn(send(&connector, get(server.url("/waits"))));
+    assert_pending!(waiting.poll());
+    assert_eq!(connector.snapshot().waiting(), 1);
+    read(held).await;
+    calm().await;
+    let snapshot = connector.snapshot();
+    assert_eq!(
+        (snapshot.waiting(), snapshot.streams()),
+        (0, 1),
+        "it has a place"
+    );
+    drop(waiting);
+    read(send(&connector, get(server.url("/"))).await.unwrap()).await;
+    assert_eq!((server.connections(), server.requests().len()), (1, 2));
 }
 
 #[tokio::test]

@@ -295,6 +295,59 @@ async fn a_host_without_a_connection_is_not_starved_by_busy_ones_for_ever() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_host_with_many_busy_connections_gives_one_to_a_host_with_none() {
+    // One answer after the other, two streams at a time: a connection never falls idle.
+    let (connector, dialer) = in_memory(Script::new(|mut peer: Peer| async move {
+        peer.settings([(Setting::MAX_CONCURRENT_STREAMS, 2)])
+            .await?;
+        loop {
+            let request = peer.request().await?;
+            peer.wait(DELAY).await?;
+            peer.execute(&request)?;
+            peer.answer(&request, 200, "").await?;
+        }
+    }));
+    let connector = connector.max_connections(4).max_connections_per_endpoint(4);
+    let mut busy = JoinSet::new();
+    for _ in 0..16 {
+        let connector = connector.clone();
+        busy.spawn(async move {
+            for _ in 0..50 {
+                send(&connector, get("http://a.test/")).await.unwrap();
+            }
+        });
+    }
+    dialer
+        .log()
+        .wait_until(|log| log.executed().len() > 16)
+        .await;
+    assert_eq!(connector.snapshot().connections(), 4);
+    let began = Instant::now();
+    send(&connector, get("http://b.test/")).await.unwrap();
+    assert!(began.elapsed() < DELAY * 10, "{:?}", began.elapsed());
+    busy.join_all().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn those_who_wait_longest_come_first_whatever_their_host() {
+    let (connector, dialer) = in_memory(slow(1));
+    let connector = connector.max_connections(1);
+    let mut calls = JoinSet::new();
+    for (host, number) in [("a", 5), ("b", 1), ("a", 5)] {
+        for _ in 0..number {
+            let request = get(format!("http://{host}.test/"));
+            let connector = connector.clone();
+            calls.spawn(async move { drop(send(&connector, request).await.unwrap()) });
+        }
+    }
+    calls.join_all().await;
+    let executed = dialer.log().executed();
+    let order: Vec<_> = executed.iter().map(|request| &*request.authority).collect();
+    let (a, b) = ("a.test", "b.test");
+    assert_eq!(order, [a, a, a, a, a, b, a, a, a, a, a]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_early_answer_leaves_its_place_taken_while_the_upload_goes_on() {
     let (_, dialer) = in_memory(Script::new(|mut peer: Peer| async move {
         peer.settings([(Setting::MAX_CONCURRENT_STREAMS, 1)])

@@ -1,14 +1,19 @@
 //! When a connection takes no new calls.
 
 use std::collections::HashMap;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use http::Uri;
 use outrigger_connector::{Connector, ErrorKind, HttpVersion};
-use outrigger_testkit::raw::{Peer, Request, Script};
+use outrigger_testkit::raw::{Code, Peer, Request, Script, Setting};
 use tokio::time::{Instant, sleep_until, timeout};
+use tower::ServiceExt;
 
 use crate::support::memory::Dialer;
-use crate::support::{Body, calm, get, read, send};
+use crate::support::{Body, calm, get, parked, read, send};
 
 const URL: &str = "http://memory.test/";
 const SILENT: &str = "http://memory.test/silent";
@@ -133,4 +138,62 @@ async fn a_misdirected_request_retires_its_connection_before_the_answer_is_seen(
     assert_eq!(second.status(), 200);
     assert_eq!(read(first).await, "body");
     assert_eq!(dialer.dialled(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_asks_for_less_is_left_alone_for_a_while() {
+    let dialer = Dialer::new(Script::new(|mut peer: Peer| async move {
+        peer.settings([]).await?;
+        let request = peer.request().await?;
+        peer.answer(&request, 200, "").await?;
+        if peer.connection() < 3 {
+            let last = request.stream;
+            peer.goaway(last, Code::ENHANCE_YOUR_CALM, "").await?;
+        }
+        peer.behave().await
+    }));
+    let connector = Connector::new()
+        .dialer(dialer.clone())
+        .http(HttpVersion::H2c);
+    let began = Instant::now();
+    for seconds in [0, 1, 3, 3] {
+        assert!(call(&connector, URL, Duration::from_secs(3)).await);
+        assert_eq!(began.elapsed().as_secs(), seconds);
+    }
+    assert_eq!(dialer.dialled(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_that_cannot_be_had_is_not_asked_for_at_every_call() {
+    let dialer = Dialer::new(Script::new(|mut peer: Peer| async move {
+        peer.settings([(Setting::MAX_CONCURRENT_STREAMS, 1)])
+            .await?;
+        peer.silence().await
+    }));
+    let dials = Arc::new(AtomicUsize::new(0));
+    let connector = Connector::new()
+        .http(HttpVersion::H2c)
+        .dialer({
+            let (dialer, dials) = (dialer.clone(), Arc::clone(&dials));
+            tower::service_fn(move |uri: Uri| {
+                let first = dials.fetch_add(1, Ordering::Relaxed) == 0;
+                let dialer = dialer.clone();
+                async move {
+                    match first {
+                        true => dialer.oneshot(uri).await,
+                        false => Err(io::ErrorKind::ConnectionRefused.into()),
+                    }
+                }
+            })
+        })
+        .acquire_timeout(Duration::from_millis(100));
+    let _held = parked(&connector, get(URL));
+    calm().await;
+    let began = Instant::now();
+    while began.elapsed() < Duration::from_secs(10) {
+        let error = send(&connector, get(URL)).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::AcquireTimeout);
+    }
+    // The waits between them double: 1, 2, 4, 8 s.
+    assert_eq!(dials.load(Ordering::Relaxed), 1 + 4);
 }
