@@ -1,0 +1,61 @@
+//! What the layers of one logical call tell each other: the deadline, the attempt's number, whether
+//! the request was dispatched.
+//!
+//! The outermost layer of a stack holds the [`Call`] in its response future (a [`Scope`]) and swaps
+//! it into a thread-local around `call` and around every `poll`; the layers inside read and write it
+//! there, synchronously, with [`current`] and [`update`]. Nothing is allocated, and the request's
+//! extensions stay the caller's own.
+//!
+//! The other way is one `Arc` in the extensions. Both were built and measured (`benches/`, one call
+//! through an outermost layer and a transport that reports its dispatch): the scope adds 135
+//! instructions and no allocation, the extension 1,041 and four.
+//!
+//! Where a service runs its inner service elsewhere (`tokio::spawn`, `tower::buffer`, tonic's
+//! `Channel`) the Call is absent. Every layer works without it: each reads the caller's wishes from
+//! the request's extensions as well, and times an attempt from its own `call`.
+//!
+//! ```
+//! use outrigger_core::call::{self, Scope};
+//!
+//! let mut outermost = Scope::join();
+//! outermost.run(|| {
+//!     let mut inner = Scope::join(); // finds the Call above and adds nothing
+//!     inner.run(|| call::update(|call| call.begin_attempt()));
+//! });
+//! assert_eq!(outermost.call().map(|call| call.attempt()), Some(1));
+//! assert!(call::current().is_none());
+//! ```
+
+mod record;
+mod scope;
+
+use std::cell::Cell;
+
+pub use self::record::{Call, Dispatch};
+pub use self::scope::{Entered, Opened, Scope};
+
+thread_local! {
+    static CURRENT: Cell<Option<Call>> = const { Cell::new(None) };
+}
+
+/// The Call that this thread is working on, if any.
+#[inline]
+pub fn current() -> Option<Call> {
+    CURRENT.get()
+}
+
+/// Changes the current Call; without one, does nothing.
+#[inline]
+pub fn update(change: impl FnOnce(&mut Call)) {
+    if let Some(mut call) = CURRENT.get() {
+        change(&mut call);
+        CURRENT.set(Some(call));
+    }
+}
+
+/// Runs `f` with no Call current: what it calls belongs to another logical call.
+pub fn hidden<R>(f: impl FnOnce() -> R) -> R {
+    let mut outer = None;
+    let _entered = Entered::with(&mut outer, None);
+    f()
+}

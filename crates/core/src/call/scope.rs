@@ -1,0 +1,243 @@
+use std::marker::PhantomData;
+use std::mem;
+
+use super::{CURRENT, Call, current};
+
+/// Keeps a [`Call`] between polls: a layer makes one in `call` and runs its inner service within it.
+///
+/// Only the outermost scope of a stack holds the Call; the others are empty and [`run`](Self::run)
+/// costs them a branch.
+#[derive(Debug)]
+pub struct Scope {
+    outermost: bool,
+    /// The Call between runs, once there was one; during a run within another Call, that one.
+    kept: Option<Call>,
+}
+
+impl Scope {
+    /// Joins the Call that is current, or begins one when there is none.
+    #[inline]
+    pub fn join() -> Self {
+        Self {
+            outermost: CURRENT.get().is_none(),
+            kept: None,
+        }
+    }
+
+    /// Joins the Call that is current or begins one, and makes it current at once: for a layer's
+    /// `call`, which runs once. [`Opened::close`] gives the scope for the polls that follow.
+    ///
+    /// ```
+    /// use outrigger_core::call::{self, Scope};
+    ///
+    /// let opened = Scope::open();
+    /// call::update(|call| call.begin_attempt()); // the inner service is called here
+    /// let mut scope = opened.close();
+    /// assert!(call::current().is_none());
+    /// assert_eq!(scope.run(|| call::current().map(|call| call.attempt())), Some(1));
+    /// ```
+    #[inline]
+    pub fn open() -> Opened {
+        let outermost = CURRENT.get().is_none();
+        if outermost {
+            CURRENT.set(Some(Call::default()));
+        }
+        Opened {
+            outermost,
+            not_send: PhantomData,
+        }
+    }
+
+    /// Begins a Call of its own, whatever is current; of that one it takes the deadline and nothing
+    /// else. For a client that may be used inside another client's layers.
+    pub fn begin() -> Self {
+        Self {
+            outermost: true,
+            kept: Some(CURRENT.get().unwrap_or_default().anew()),
+        }
+    }
+
+    /// Runs `f` with this scope's Call as the current one, and takes the Call back when `f` returns
+    /// or panics.
+    #[inline]
+    pub fn run<R>(&mut self, f: impl FnOnce() -> R) -> R {
+        let _entered = self.enter();
+        f()
+    }
+
+    /// Makes this scope's Call the current one for as long as the guard lives: [`run`](Self::run)
+    /// without a closure, for the paths that every call takes.
+    #[inline]
+    pub fn enter(&mut self) -> Entered<'_> {
+        if !self.outermost {
+            return Entered::default();
+        }
+        let call = self.kept.unwrap_or_default();
+        Entered::with(&mut self.kept, Some(call))
+    }
+
+    /// The Call of this scope, between runs.
+    #[inline]
+    pub fn call(&self) -> Option<Call> {
+        if self.outermost {
+            Some(self.kept.unwrap_or_default())
+        } else {
+            current()
+        }
+    }
+}
+
+/// A [`Scope`] that is current from its beginning. Dropped, it ends a Call that it began. Not `Send`,
+/// so that none is held across an `await`.
+#[derive(Debug)]
+#[must_use = "the Call is current only while this lives"]
+pub struct Opened {
+    outermost: bool,
+    not_send: PhantomData<*const ()>,
+}
+
+impl Opened {
+    /// Takes the Call back.
+    #[inline]
+    pub fn close(mut self) -> Scope {
+        let outermost = mem::take(&mut self.outermost);
+        Scope {
+            outermost,
+            kept: if outermost { CURRENT.take() } else { None },
+        }
+    }
+}
+
+impl Drop for Opened {
+    #[inline]
+    fn drop(&mut self) {
+        if self.outermost {
+            CURRENT.set(None);
+        }
+    }
+}
+
+/// While it lives, a [`Scope`]'s Call is current; dropped, it takes that Call back and restores the
+/// one before. Not `Send`, so that none is held across an `await`.
+#[derive(Debug, Default)]
+#[must_use = "the Call is current only while this lives"]
+pub struct Entered<'a> {
+    kept: Option<&'a mut Option<Call>>,
+    nested: bool,
+    not_send: PhantomData<*const ()>,
+}
+
+impl<'a> Entered<'a> {
+    /// Makes `call` current; where another one is, keeps that in its place in the meantime.
+    #[inline]
+    pub(super) fn with(kept: &'a mut Option<Call>, call: Option<Call>) -> Self {
+        // Mostly none is, and nothing needs copying back and forth.
+        let nested = CURRENT.get().is_some();
+        if nested {
+            *kept = CURRENT.get();
+        }
+        CURRENT.set(call);
+        Self {
+            kept: Some(kept),
+            nested,
+            not_send: PhantomData,
+        }
+    }
+}
+
+impl Drop for Entered<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        match self.kept.take() {
+            None => {}
+            Some(kept) if self.nested => *kept = CURRENT.replace(*kept),
+            Some(kept) => *kept = CURRENT.take(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+    use std::time::Duration;
+
+    use tokio::time::Instant;
+
+    use super::*;
+    use crate::Deadline;
+    use crate::call::{Dispatch, hidden, update};
+
+    #[test]
+    fn the_outermost_scope_keeps_what_inner_layers_wrote() {
+        let mut outer = Scope::join();
+        outer.run(|| {
+            let mut inner = Scope::join();
+            inner.run(|| update(|call| call.report(Dispatch::Waiting)));
+        });
+        assert_eq!(current(), None);
+        assert_eq!(
+            outer.run(current).map(|call| call.dispatch()),
+            Some(Dispatch::Waiting)
+        );
+    }
+
+    #[test]
+    fn a_panic_restores_the_thread_and_keeps_the_call() {
+        let mut scope = Scope::join();
+        let panicked = catch_unwind(AssertUnwindSafe(|| {
+            scope.run(|| {
+                update(Call::begin_attempt);
+                panic!("user code");
+            })
+        }));
+        assert!(panicked.is_err());
+        assert_eq!(current(), None);
+        assert_eq!(scope.run(current).map(|call| call.attempt()), Some(1));
+    }
+
+    #[test]
+    fn a_panic_ends_a_call_that_was_just_begun_and_no_other() {
+        let panicked = catch_unwind(|| {
+            let _opened = Scope::open();
+            update(Call::begin_attempt);
+            panic!("user code");
+        });
+        assert!(panicked.is_err());
+        assert_eq!(current(), None);
+
+        Scope::join().run(|| {
+            update(Call::begin_attempt);
+            drop(Scope::open());
+            assert_eq!(Scope::open().close().call(), current());
+            assert_eq!(current().map(|call| call.attempt()), Some(1));
+        });
+    }
+
+    #[test]
+    fn two_interleaved_calls_on_one_thread_do_not_mix() {
+        let (mut a, mut b) = (Scope::join(), Scope::join());
+        a.run(|| update(Call::begin_attempt));
+        b.run(|| assert_eq!(current().map(|call| call.attempt()), Some(0)));
+        a.run(|| b.run(|| update(Call::honour_key)));
+        assert_eq!(a.run(current).map(|call| call.key_honoured()), Some(false));
+        assert_eq!(b.run(current).map(|call| call.key_honoured()), Some(true));
+    }
+
+    #[test]
+    fn a_call_within_a_call_takes_the_deadline_only() {
+        let deadline = Deadline::at(Instant::now() + Duration::from_secs(1));
+        let mut outer = Scope::join();
+        outer.run(|| {
+            update(|call| {
+                call.shorten(deadline, Instant::now());
+                call.begin_attempt();
+                call.set_repeated(true);
+            });
+            let inner = Scope::begin().run(current).unwrap();
+            assert_eq!((inner.deadline(), inner.attempt()), (Some(deadline), 0));
+            assert!(!inner.is_repeated());
+            hidden(|| assert_eq!(current(), None));
+            assert_eq!(current().map(|call| call.attempt()), Some(1));
+        });
+    }
+}
