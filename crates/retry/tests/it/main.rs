@@ -9,9 +9,11 @@
 mod answers;
 mod bodies;
 mod budgets;
+mod contention;
 mod contract;
 mod heads;
 mod nested;
+mod overload;
 mod pauses;
 mod rejections;
 mod support;
