@@ -1,10 +1,14 @@
 //! What the caller gets in the end.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::{Method, Request};
+use http_body::Frame;
 use http_body_util::BodyExt;
 use outrigger_core::{Failure, Fault, Outcome, Rejected, find};
 use outrigger_retry::{Attempts, Exhausted, ReplayBody, Retries, RetryAborted};
@@ -148,6 +152,32 @@ async fn an_answer_too_long_to_be_kept_is_told_of() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_answer_of_endless_frames_without_a_byte_is_not_read_for_ever() {
+    let server = service_fn(|_: Request<ReplayBody<Body>>| async {
+        let body = Endless;
+        Ok::<_, BoxError>(http::Response::builder().status(500).body(body)?)
+    });
+    let service = steady().attempts(2).layer(server);
+    let response = service.oneshot(request(Method::GET)).await.unwrap();
+    assert_eq!(response.extensions().get::<Attempts>().unwrap().made(), 2);
+}
+
+/// A body that never ends and never says anything.
+struct Endless;
+
+impl http_body::Body for Endless {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        Poll::Ready(Some(Ok(Frame::data(Bytes::new()))))
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_body_that_fails_while_it_is_kept_fails_again_for_the_caller() {
     let body = Body::empty().data("half").fail(|| "cut");
     let response = get(&then_rejected(body)).await.unwrap();
@@ -220,14 +250,14 @@ impl Drop for Held {
 }
 
 impl http_body::Body for Held {
-    type Data = bytes::Bytes;
+    type Data = Bytes;
     type Error = BoxError;
 
     fn poll_frame(
-        self: std::pin::Pin<&mut Self>,
-        _: &mut std::task::Context<'_>,
-    ) -> std::task::Poll<Option<Result<http_body::Frame<bytes::Bytes>, BoxError>>> {
-        std::task::Poll::Pending
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        Poll::Pending
     }
 }
 

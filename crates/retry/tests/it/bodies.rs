@@ -8,7 +8,7 @@ use outrigger_core::{Failure, Fault, Outcome};
 use outrigger_retry::ReplayBody;
 use outrigger_testkit::{Body, BoxError, Reply, mock::Mock};
 use tokio::sync::mpsc;
-use tower::{Layer, ServiceExt, service_fn};
+use tower::{Layer, Service, ServiceExt, service_fn};
 
 use crate::support::{URI, failing, millis, steady};
 
@@ -216,4 +216,37 @@ async fn the_layers_memory_bounds_all_calls_together() {
             .is_err()
     );
     assert_eq!(mock.log().entries().len() - before, 3, "room again");
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_kept_for_a_call_that_has_its_answer() {
+    let mock = Mock::new();
+    mock.post("/").always(failing(Outcome::Unsent));
+    let early = steady().replay_memory(1_000).layer(service_fn({
+        let mock = mock.clone();
+        move |request: Request<ReplayBody<Channel<Bytes>>>| {
+            let mock = mock.clone();
+            async move {
+                if request.method() == Method::POST {
+                    return mock.oneshot(request).await;
+                }
+                let mut body = request.into_body();
+                body.frame().await.unwrap()?;
+                tokio::spawn(body.collect());
+                Ok::<_, BoxError>(Response::new(Body::empty()))
+            }
+        }
+    }));
+    let (mut sender, body) = Channel::<Bytes>::new(8);
+    sender.send(Frame::data(vec![0; 900].into())).await.unwrap();
+    let mut answered = std::pin::pin!(early.clone().call(put(body)));
+    (&mut answered).await.unwrap();
+    // The future is still there, and so is the upload.
+    let (mut other, body) = Channel::<Bytes>::new(8);
+    other.send(Frame::data(vec![0; 900].into())).await.unwrap();
+    drop(other);
+    let post = Request::post(URI).body(body).unwrap();
+    assert!(early.oneshot(post).await.is_err());
+    assert_eq!(mock.log().entries().len(), 3, "there is room for it");
+    drop(sender);
 }
