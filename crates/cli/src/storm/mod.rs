@@ -4,25 +4,30 @@ mod args;
 mod contender;
 mod dice;
 mod drive;
+mod ledger;
 mod live;
 mod naive;
 mod phase;
+mod relay;
 mod score;
 mod table;
 mod traffic;
 mod upright;
 mod waters;
 
+use std::iter;
 use std::time::Duration;
 
 use fastrand::Rng;
+use outrigger::BoxError;
+use tokio::time::{Instant, sleep_until};
 
 pub(crate) use self::args::StormArgs;
 use self::contender::Contender;
 use self::drive::drive;
 use self::live::Live;
 use self::naive::Naive;
-use self::phase::PHASES;
+use self::phase::{PHASES, Phase};
 use self::upright::Upright;
 use self::waters::Waters;
 use crate::console;
@@ -45,14 +50,17 @@ pub(crate) async fn run(args: StormArgs) -> Result<Exit, Usage> {
             "storm writes no --report yet: its table goes to standard output",
         ));
     }
-    let unfit = |error: &dyn std::error::Error| Usage::new(format!("no storm today: {error}"));
-    let waters = Waters::start(args.seed)
-        .await
-        .map_err(|error| unfit(&error))?;
-    let [naive_port, upright_port] = &waters.ports;
+    match storm(&args).await {
+        Ok(()) => Ok(Exit::Done),
+        Err(error) => Err(Usage::new(format!("no storm today: {error}"))),
+    }
+}
+
+async fn storm(args: &StormArgs) -> Result<(), BoxError> {
+    let waters = Waters::start(args.seed).await?;
     let naive = Naive::new(ATTEMPT_LIMIT);
     let upright = Upright::new(TOTAL, ATTEMPT_LIMIT);
-    introduce(&args, &naive, &upright);
+    introduce(args, &naive, &upright);
 
     let length = Duration::from_secs(args.seconds) / PHASES.len() as u32;
     let patience = length.clamp(Duration::from_secs(2), LONGEST_PATIENCE);
@@ -62,21 +70,27 @@ pub(crate) async fn run(args: StormArgs) -> Result<Exit, Usage> {
         let plan = traffic::plan(phase, length, first, &mut dice);
         first += plan.len() as u64;
         live.phase(phase);
-        let gauges = [Naive::NAME, Upright::NAME].map(|name| live.client(name, plan.len()));
-        let [naive_gauge, upright_gauge] = gauges;
-        let scores = tokio::try_join!(
-            drive(&naive, naive_port, &plan, patience, naive_gauge),
-            drive(&upright, upright_port, &plan, patience, upright_gauge),
-        );
-        let (one, other) = scores.map_err(|error| unfit(&error))?;
-        lines.extend(table::lines(phase.name, &[one, other]));
+        let [port, other] = &waters.ports;
+        let gauge = live.client(Naive::NAME, plan.len());
+        let naive = drive(&naive, port, &plan, patience, gauge);
+        let gauge = live.client(Upright::NAME, plan.len());
+        let upright = drive(&upright, other, &plan, patience, gauge);
+        let (naive, upright, ()) =
+            tokio::join!(naive, upright, silence(phase, &waters, length / 5));
+        waters.ports.iter().for_each(|port| port.relay.bury());
+        lines.extend(table::lines(phase.name, &[naive?, upright?]));
     }
-    console::line(format_args!(
-        "\n{}\n{}",
-        table::render(lines),
-        table::LEGEND
-    ));
-    Ok(Exit::Done)
+    let table = table::render(lines);
+    console::line(format_args!("\n{table}\n{}", table::LEGEND));
+    Ok(())
+}
+
+/// Once connections stand and carry calls, they die without a word.
+async fn silence(phase: &Phase, waters: &Waters, after: Duration) {
+    if phase.silences {
+        sleep_until(Instant::now() + after).await;
+        waters.ports.iter().for_each(|port| port.relay.silence());
+    }
 }
 
 fn introduce(args: &StormArgs, naive: &Naive, upright: &Upright) {
@@ -86,13 +100,14 @@ fn introduce(args: &StormArgs, naive: &Naive, upright: &Upright) {
         traffic::PER_SECOND,
         args.seed
     ));
-    introduce_one(naive);
-    introduce_one(upright);
+    introduce_one("upstream", waters::SETTINGS);
+    introduce_one(Naive::NAME, &naive.settings());
+    introduce_one(Upright::NAME, &upright.settings());
 }
 
-fn introduce_one<C: Contender>(client: &C) {
-    for (n, line) in client.settings().lines().enumerate() {
-        let name = if n == 0 { C::NAME } else { "" };
+fn introduce_one(name: &str, settings: &str) {
+    let names = [name].into_iter().chain(iter::repeat(""));
+    for (name, line) in names.zip(settings.lines()) {
         console::line(format_args!("{name:<10} {line}"));
     }
 }

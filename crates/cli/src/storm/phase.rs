@@ -12,6 +12,8 @@ pub(super) struct Phase {
     pub(super) name: &'static str,
     pub(super) what: &'static str,
     pub(super) faults: &'static [Fault],
+    /// Whether the connections that stand soon after it began die without a word.
+    pub(super) silences: bool,
 }
 
 /// One way in which the upstream misbehaves. The calls of a phase are spread over its faults.
@@ -21,80 +23,84 @@ pub(super) struct Fault {
     pub(super) path: &'static str,
     /// How many of a hundred arrivals it strikes, whether they are first attempts or later ones.
     pub(super) percent: u32,
+    /// Whether the upstream acts on what it strikes.
+    pub(super) executes: bool,
     pub(super) behaviour: fn() -> Behaviour,
 }
 
-/// What the upstream takes for an answer in fair weather.
+/// How long the upstream takes for an answer in fair weather.
 pub(super) const WORK: Duration = Duration::from_millis(5);
 
 /// The storm, in its order.
-pub(super) const PHASES: [Phase; 6] = [
-    Phase {
-        name: "healthy",
-        what: "every request is answered in 5 ms",
-        faults: &[],
-    },
-    Phase {
-        name: "503",
-        what: "30 % are answered 503 with retry-after: 1, and not executed",
-        faults: &[Fault {
-            path: "/busy",
-            percent: 30,
-            behaviour: busy,
-        }],
-    },
-    Phase {
-        name: "black hole",
-        what: "10 % are executed and never answered",
-        faults: &[Fault {
-            path: "/hole",
-            percent: 10,
-            behaviour: Behaviour::silence,
-        }],
-    },
-    Phase {
-        name: "resets",
-        what: "10 % are executed and then reset, 10 % are refused unexecuted",
-        faults: &[
-            Fault {
-                path: "/reset",
-                percent: 20,
-                behaviour: reset,
-            },
-            Fault {
-                path: "/refused",
-                percent: 20,
-                behaviour: Behaviour::refuse,
-            },
+pub(super) const PHASES: [Phase; 7] = [
+    Phase::new("healthy", "every request is answered in 5 ms", &[]),
+    Phase::new(
+        "503",
+        "30 % are answered 503 with retry-after: 1, and not executed",
+        &[Fault::new("/busy", 30, false, busy)],
+    ),
+    Phase::new(
+        "black hole",
+        "10 % are executed and never answered",
+        &[Fault::new("/hole", 10, true, Behaviour::silence)],
+    ),
+    Phase::new(
+        "resets",
+        "10 % are executed and then reset, 10 % are refused and not executed",
+        &[
+            Fault::new("/reset", 20, true, reset),
+            Fault::new("/refused", 20, false, Behaviour::refuse),
         ],
-    },
-    Phase {
-        name: "restarts",
-        what: "each connection soon ends: by a graceful GOAWAY, a hard one, or a TCP reset",
-        faults: &[
-            Fault {
-                path: "/drain",
-                percent: 5,
-                behaviour: drain,
-            },
-            Fault {
-                path: "/goaway",
-                percent: 5,
-                behaviour: goaway,
-            },
-            Fault {
-                path: "/abort",
-                percent: 5,
-                behaviour: Behaviour::abort,
-            },
+    ),
+    Phase::new(
+        "dead peer",
+        "soon the standing connections go silent without closing; new ones are good",
+        &[],
+    )
+    .silences(),
+    Phase::new(
+        "restarts",
+        "connections end after some 20 requests: drained, by GOAWAY, or by TCP reset",
+        &[
+            Fault::new("/drain", 5, true, drain),
+            Fault::new("/goaway", 5, false, goaway),
+            Fault::new("/abort", 5, true, Behaviour::abort),
         ],
-    },
-    Phase {
-        name: "calm again",
-        what: "every request is answered in 5 ms",
-        faults: &[],
-    },
+    ),
+    Phase::new("calm again", "every request is answered in 5 ms", &[]),
 ];
+
+impl Phase {
+    const fn new(name: &'static str, what: &'static str, faults: &'static [Fault]) -> Self {
+        Self {
+            name,
+            what,
+            faults,
+            silences: false,
+        }
+    }
+
+    const fn silences(mut self) -> Self {
+        self.silences = true;
+        self
+    }
+}
+
+impl Fault {
+    const fn new(
+        path: &'static str,
+        percent: u32,
+        executes: bool,
+        behaviour: fn() -> Behaviour,
+    ) -> Self {
+        Self {
+            path,
+            percent,
+            executes,
+            behaviour,
+        }
+    }
+}
 
 /// An answer in fair weather.
 pub(super) fn fair() -> Reply {
@@ -102,8 +108,8 @@ pub(super) fn fair() -> Reply {
 }
 
 fn busy() -> Behaviour {
-    let busy = Reply::status(503).header("retry-after", "1").after(WORK);
-    Behaviour::from(busy).executed(false)
+    let busy = Reply::status(503).header("retry-after", "1");
+    busy.after(WORK).into()
 }
 
 fn reset() -> Behaviour {

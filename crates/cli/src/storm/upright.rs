@@ -27,6 +27,7 @@ impl Upright {
         let sent = Sent::default();
         let connector = Wire::new().http(HttpVersion::H2c);
         let mut layers = Layers::default();
+        layers.idempotency = layers.idempotency.server_honours(true);
         layers.deadline = DeadlineLayer::new(total);
         layers.timeout = TimeoutLayer::new(attempt_limit);
         Self {
@@ -43,9 +44,9 @@ impl Contender for Upright {
 
     fn settings(&self) -> String {
         format!(
-            "the default stack: request id, idempotency key, deadline, retry, attempt timeout, our\n\
-             connector. Up to {} attempts, where a second execution is impossible or harmless and the\n\
-             budget pays; retry-after obeyed; {:?} an attempt, {:?} the whole call",
+            "the default stack. Up to {} attempts, where no second execution can come of it and the budget\n\
+             pays; retry-after obeyed; {:?} an attempt, {:?} the whole call. The upstream is known to honour\n\
+             idempotency keys",
             RetryLayer::DEFAULT_ATTEMPTS,
             self.attempt_limit,
             self.total

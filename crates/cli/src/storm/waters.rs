@@ -2,14 +2,21 @@ use std::collections::HashMap;
 use std::{io, thread};
 
 use http::Method;
-use outrigger_testkit::upstream::{Arrival, Upstream};
+use outrigger_testkit::upstream::{Arrival, Behaviour, Upstream};
 use outrigger_testkit::{Log, Server};
 use tokio::runtime::Builder;
 use tokio::sync::oneshot;
 
 use super::dice::Dice;
+use super::ledger::Ledger;
 use super::phase::{PHASES, fair};
+use super::relay::Relay;
 use super::traffic::CALL;
+
+/// How the upstreams behave in every weather.
+pub(super) const SETTINGS: &str = "\
+one for each client, in the same weather; answers in 5 ms; what it has executed under an
+idempotency key it answers again without executing it";
 
 /// The two misbehaving upstreams, one for each client, on a thread of their own.
 ///
@@ -24,6 +31,7 @@ pub(super) struct Waters {
 #[derive(Clone, Debug)]
 pub(super) struct Port {
     pub(super) authority: String,
+    pub(super) relay: Relay,
     log: Log<Arrival>,
 }
 
@@ -53,12 +61,13 @@ async fn serve(
     ready: oneshot::Sender<io::Result<[Port; 2]>>,
     ended: oneshot::Receiver<()>,
 ) {
-    let servers = match (bind(seed).await, bind(seed).await) {
+    let upstreams = match (bind(seed).await, bind(seed).await) {
         (Ok(one), Ok(other)) => [one, other],
         (Err(error), _) | (_, Err(error)) => return drop(ready.send(Err(error))),
     };
-    let ports = servers.each_ref().map(|server| Port {
-        authority: server.addr().to_string(),
+    let ports = upstreams.each_ref().map(|(server, relay)| Port {
+        authority: relay.addr.to_string(),
+        relay: relay.clone(),
         log: server.log(),
     });
     let _ = ready.send(Ok(ports));
@@ -66,18 +75,38 @@ async fn serve(
     let _ = ended.await;
 }
 
-async fn bind(seed: u64) -> io::Result<Server<Upstream>> {
+/// An upstream in the weather of all phases, and the relay before it.
+async fn bind(seed: u64) -> io::Result<(Server<Upstream>, Relay)> {
     let upstream = Upstream::new();
-    let dice = Dice::new(seed);
+    let (dice, ledger) = (Dice::new(seed), Ledger::default());
+    let known = ledger.clone();
+    upstream
+        .any("*")
+        .when(move |head| known.knows(head))
+        .always(Behaviour::from(fair()).executed(false));
     for fault in PHASES.iter().flat_map(|phase| phase.faults) {
-        let dice = dice.clone();
+        let (dice, ledger) = (dice.clone(), ledger.clone());
         upstream
             .any(fault.path)
-            .when(move |head| dice.strike(head, fault.percent))
-            .always((fault.behaviour)());
+            .when(move |head| {
+                let strikes = dice.strike(head, fault.percent);
+                if strikes && fault.executes {
+                    ledger.note(head);
+                }
+                strikes
+            })
+            .always((fault.behaviour)().executed(fault.executes));
     }
-    upstream.any("*").always(fair());
-    Server::bind(upstream).await
+    upstream
+        .any("*")
+        .when(move |head| {
+            ledger.note(head);
+            true
+        })
+        .always(fair());
+    let server = Server::bind(upstream).await?;
+    let relay = Relay::start(server.addr()).await?;
+    Ok((server, relay))
 }
 
 impl Port {
@@ -93,5 +122,44 @@ impl Port {
         }
         self.log.clear();
         executed.values().map(|times| times - 1).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::Full;
+    use hyper_util::client::legacy::Client;
+    use hyper_util::rt::TokioExecutor;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_key_is_executed_once_and_a_post_without_one_each_time() {
+        let (server, relay) = bind(1).await.unwrap();
+        let port = Port {
+            authority: relay.addr.to_string(),
+            relay,
+            log: server.log(),
+        };
+        let client = Client::builder(TokioExecutor::new())
+            .http2_only(true)
+            .build_http::<Full<&'static [u8]>>();
+        for (call, key) in [
+            (1, None),
+            (1, None),
+            (2, Some("k")),
+            (2, Some("k")),
+            (2, Some("k")),
+        ] {
+            let mut request = http::Request::post(format!("http://{}/", port.authority));
+            if let Some(key) = key {
+                request = request.header("idempotency-key", key);
+            }
+            let request = request.header(CALL, call).body(Full::default()).unwrap();
+            assert_eq!(client.request(request).await.unwrap().status(), 200);
+        }
+        assert_eq!(server.log().executed().len(), 3);
+        assert_eq!(port.repeated_posts(), 1);
+        assert_eq!(port.repeated_posts(), 0, "what has arrived is forgotten");
     }
 }
