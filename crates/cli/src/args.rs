@@ -20,6 +20,12 @@ pub(crate) enum Command {
     Call(Box<CallArgs>),
     /// Make the same call many times, so many at a time
     Load(Box<LoadArgs>),
+    /// Not built yet: call with -o fetches a file, without a bar and without resuming
+    #[command(hide = true)]
+    Download {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        rest: Vec<String>,
+    },
     /// Send a naive client and this stack through the same storm, and compare
     Storm(StormArgs),
     /// Be a server that misbehaves on demand

@@ -43,6 +43,9 @@ fn run(command: Command) -> Result<Exit, Usage> {
         match command {
             Command::Call(args) => call::run(*args).await,
             Command::Load(args) => load::run(*args).await,
+            Command::Download { .. } => Err(Usage::new(
+                "download is not built yet: call URL -o FILE fetches it, without resuming",
+            )),
             Command::Storm(args) => storm::run(args).await,
             Command::Upstream(args) => upstream::run(args).await,
         }

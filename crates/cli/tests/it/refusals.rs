@@ -39,6 +39,12 @@ async fn an_option_whose_layer_is_not_there_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_command_that_is_not_built_yet_says_so() {
+    let args = ["download", "http://localhost/big", "-o", "big"];
+    refused(&args, "download is not built yet").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_already_holds_is_accepted() {
     let upstream = upstream().await;
     let url = upstream.url("/");
