@@ -9,6 +9,8 @@ use crate::workspace::{assert_none, crates, folder, members, root, sources, with
 const MANIFEST: usize = 30;
 /// The most lines of an example.
 const EXAMPLE: usize = 80;
+/// The most lines of the README.
+const README: usize = 150;
 /// The most lines of a source file without its tests.
 const SOURCE: usize = 300;
 /// The source files that may have more, and why.
@@ -95,7 +97,7 @@ fn unsafe_code_is_forbidden_and_no_lint_is_silenced_without_a_reason() {
 }
 
 #[test]
-fn manifests_sources_and_examples_stay_small() {
+fn pages_manifests_sources_and_examples_stay_small() {
     let mut faults = Vec::new();
     let mut measure = |path: &Path, lines: usize, most: usize| {
         if lines > most {
@@ -105,6 +107,8 @@ fn manifests_sources_and_examples_stay_small() {
             ));
         }
     };
+    let readme = root().join("README.md");
+    measure(&readme, read(&readme).lines().count(), README);
     for package in members() {
         let path = package.manifest_path.as_std_path();
         let manifest = read(path);

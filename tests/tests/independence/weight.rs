@@ -31,6 +31,7 @@ fn compiled_for_a_consumer_of(name: &str) -> BTreeSet<String> {
 const WEIGHTS: &[(&str, usize)] = &[
     ("outrigger-backoff", 20),
     ("outrigger-timeout", 20),
+    ("outrigger-retry", 30),
     ("outrigger-request-id", 25),
     ("outrigger-idempotency", 25),
 ];
