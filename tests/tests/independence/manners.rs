@@ -15,11 +15,11 @@ const README: usize = 150;
 const SOURCE: usize = 300;
 /// The source files that may have more, and why.
 const TALL: &[(&str, usize)] = &[
-    // One value and its scope, which nothing else may take apart.
-    ("crates/core/src/call.rs", 350),
+    // One state machine: an attempt, the pause after it, and the next.
+    ("crates/retry/src/future.rs", 350),
 ];
 /// The most lines of code in core.
-const CORE: usize = 1_200;
+const CORE: usize = 1_300;
 
 fn read(path: &Path) -> String {
     fs::read_to_string(path).unwrap()
