@@ -79,7 +79,7 @@ where
             Err(unanswered) => unanswered,
         };
         let callers = exchange.failed();
-        let Some(mut back) = returned else {
+        let Some(back) = returned else {
             let endpoint = link.endpoint().clone();
             return Err(classify::exchange(error, callers).at(Some(endpoint)));
         };
@@ -89,7 +89,6 @@ where
             return Err(classify::returned(error).at(Some(endpoint)));
         }
         moves += 1;
-        back.body_mut().withdraw();
         request = back;
     }
 }

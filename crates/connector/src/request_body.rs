@@ -20,7 +20,7 @@ impl<B: Body> RequestBody<B> {
         Self { body, upload: None }
     }
 
-    /// Begins an exchange on a connection.
+    /// Begins an exchange on a connection, in place of one that came to nothing.
     pub(crate) fn begin(&mut self, permit: Permit) -> Exchange {
         if self.body.is_end_stream() {
             self.upload = None;
@@ -29,11 +29,6 @@ impl<B: Body> RequestBody<B> {
         let upload = Arc::new(Upload::new(permit));
         self.upload = Some(Arc::clone(&upload));
         Exchange::WithBody(upload)
-    }
-
-    /// The request came back unsent: lets go of its place.
-    pub(crate) fn withdraw(&mut self) {
-        self.upload = None;
     }
 }
 

@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod basics;
 #[cfg(test)]
+mod chaos;
+#[cfg(test)]
 mod dropped;
 #[cfg(test)]
 mod error_table;

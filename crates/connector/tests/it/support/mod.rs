@@ -5,13 +5,15 @@ pub(crate) mod tls;
 use std::collections::VecDeque;
 use std::io;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Frame;
 use http_body_util::{BodyExt, Full};
 use outrigger_connector::{ConnBody, Connector, ConnectorError, Dial, HttpVersion};
+use tokio::time::{Instant, Sleep, sleep_until};
 use tower::ServiceExt;
 
 pub(crate) type Body = Full<Bytes>;
@@ -59,18 +61,25 @@ impl Drop for Parked {
 
 /// A body that does what it is told, piece by piece.
 #[derive(Default)]
-pub(crate) struct Scripted(VecDeque<Piece>);
+pub(crate) struct Scripted {
+    pieces: VecDeque<Piece>,
+    pause: Option<Pin<Box<Sleep>>>,
+}
 
 #[derive(Clone, Copy)]
 pub(crate) enum Piece {
     Data(&'static str),
     Fail,
     Stall,
+    Pause(Duration),
 }
 
 impl Scripted {
     pub(crate) fn new(pieces: impl IntoIterator<Item = Piece>) -> Self {
-        Self(pieces.into_iter().collect())
+        Self {
+            pieces: pieces.into_iter().collect(),
+            pause: None,
+        }
     }
 }
 
@@ -80,9 +89,13 @@ impl http_body::Body for Scripted {
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
+        cx: &mut Context<'_>,
     ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
-        match self.0.pop_front() {
+        if let Some(pause) = &mut self.pause {
+            ready!(pause.as_mut().poll(cx));
+            self.pause = None;
+        }
+        match self.pieces.pop_front() {
             None => Poll::Ready(None),
             Some(Piece::Data(text)) => {
                 let data = Bytes::from_static(text.as_bytes());
@@ -90,14 +103,18 @@ impl http_body::Body for Scripted {
             }
             Some(Piece::Fail) => Poll::Ready(Some(Err(io::Error::other("the caller's words")))),
             Some(Piece::Stall) => {
-                self.0.push_front(Piece::Stall);
+                self.pieces.push_front(Piece::Stall);
                 Poll::Pending
+            }
+            Some(Piece::Pause(time)) => {
+                self.pause = Some(Box::pin(sleep_until(Instant::now() + time)));
+                self.poll_frame(cx)
             }
         }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.0.is_empty()
+        self.pieces.is_empty()
     }
 }
 
