@@ -16,6 +16,7 @@ use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use outrigger_connector::{Connector, HttpVersion};
 use outrigger_request_id::{RequestIdLayer, X_REQUEST_ID};
+use outrigger_retry::{ReplayBody, RetryLayer};
 use outrigger_tests::echo::Line;
 use outrigger_tests::echo::echo_client::EchoClient;
 use outrigger_tests::echo::echo_server::{Echo, EchoServer};
@@ -30,13 +31,15 @@ use tower::util::BoxCloneSyncService;
 use tower::{BoxError, Layer, Service, ServiceBuilder, ServiceExt};
 use tower_http::map_request_body::MapRequestBodyLayer;
 
-type Layers = Stack<TimeoutLayer, Stack<DeadlineLayer, Stack<RequestIdLayer, Identity>>>;
+type Layers =
+    Stack<TimeoutLayer, Stack<RetryLayer, Stack<DeadlineLayer, Stack<RequestIdLayer, Identity>>>>;
 
 /// The layers of today, outermost first.
 fn layers() -> ServiceBuilder<Layers> {
     ServiceBuilder::new()
         .layer(RequestIdLayer::new())
         .layer(DeadlineLayer::default())
+        .layer(RetryLayer::new())
         .layer(TimeoutLayer::default())
 }
 
@@ -111,7 +114,8 @@ async fn over_the_connector_in_either_version() {
 
 #[tokio::test]
 async fn over_hyper_utils_client() {
-    let client = Client::builder(TokioExecutor::new()).build_http::<RequestBody<Full<Bytes>>>();
+    let client =
+        Client::builder(TokioExecutor::new()).build_http::<RequestBody<ReplayBody<Full<Bytes>>>>();
     calls(layers().service(client), upstream().await).await;
 }
 

@@ -6,6 +6,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod grpc;
 mod table;
 
 use std::future::{Future, poll_fn};
