@@ -103,29 +103,33 @@ impl fmt::Display for Failed {
 
 #[cfg(test)]
 mod tests {
-    use outrigger::{BoxError, Elapsed, Phase};
+    use outrigger::{BoxError, Elapsed, Failure, Fault, Phase};
 
     use super::*;
 
     #[test]
     fn every_call_is_counted_once() {
         let late = || Error::from(BoxError::from(Elapsed::new(Phase::Total, Duration::ZERO)));
+        let busy = Outcome::Answered(StatusCode::SERVICE_UNAVAILABLE);
+        let aborted = Failure::new("no further attempt", Fault::new(busy));
+        let aborted = Error::from(BoxError::from(aborted));
         let results = [
             Ok(StatusCode::OK),
             Ok(StatusCode::FOUND),
             Ok(StatusCode::SERVICE_UNAVAILABLE),
             Err(late()),
             Err(late()),
+            Err(aborted),
         ];
         let mut tally = Tally::default();
         for result in results {
             tally.add(result, Duration::from_millis(5));
         }
         tally.cut_off(Duration::from_secs(1));
-        assert_eq!((tally.calls(), tally.ok(), tally.not_ok()), (6, 2, 4));
+        assert_eq!((tally.calls(), tally.ok(), tally.not_ok()), (7, 2, 5));
         let failed = tally.failed();
         let words: Vec<_> = failed.iter().map(|(why, n)| format!("{n} {why}")).collect();
-        assert_eq!(words, ["2 timeout", "1 503", "1 unfinished"]);
+        assert_eq!(words, ["2 503", "2 timeout", "1 unfinished"]);
         assert_eq!(tally.times().percentile(100), Duration::from_secs(1));
     }
 }

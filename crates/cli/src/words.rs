@@ -29,3 +29,20 @@ pub(crate) fn chain<'a>(error: &'a (dyn Error + 'static)) -> String {
     }
     links.join(": ")
 }
+
+#[cfg(test)]
+mod tests {
+    use outrigger::{Failure, Fault};
+
+    use super::*;
+
+    #[test]
+    fn a_chain_is_told_without_its_echoes() {
+        let fault = Fault::new(Outcome::Unsent);
+        let inner = Failure::new("refused", fault);
+        let echo = Failure::new("could not connect", fault).with_source(inner);
+        let middle = Failure::new("request failed", fault).with_source(echo);
+        let outer = Failure::new("could not connect", fault).with_source(middle);
+        assert_eq!(chain(&outer), "could not connect: request failed: refused");
+    }
+}

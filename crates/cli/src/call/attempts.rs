@@ -22,8 +22,8 @@ pub(super) struct Attempts {
 struct Seen {
     /// Those of the last request that left.
     headers: HeaderMap,
-    /// When each request left.
-    left: Vec<Instant>,
+    /// How many requests left.
+    left: u32,
     ended: Vec<AttemptReport>,
 }
 
@@ -48,9 +48,9 @@ impl Attempts {
     pub(super) fn leave<B>(&self, request: &Request<B>) {
         let mut seen = self.lock();
         seen.headers = request.headers().clone();
-        seen.left.push(Instant::now());
+        seen.left += 1;
         if let (true, Ok(endpoint)) = (self.verbose, Endpoint::of(request.uri())) {
-            let (n, method) = (seen.left.len(), request.method());
+            let (n, method) = (seen.left, request.method());
             console::note(format_args!("* attempt {n}: {method} {endpoint}"));
         }
     }
@@ -94,7 +94,6 @@ impl Attempts {
             // The last error is the caller's, and the retry layer does not keep a copy.
             last.error = last.error.take().or_else(|| call.error.clone());
         }
-        attempts.extend(self.cut_off(&seen, &call));
         Report {
             attempts,
             status: status(call.outcome),
@@ -103,22 +102,6 @@ impl Attempts {
             outcome: words::outcome(call.outcome),
             error: call.error,
         }
-    }
-
-    /// The attempt that left and was given up with the call, if there is one: it ends as the call did.
-    fn cut_off(&self, seen: &Seen, call: &End) -> Option<AttemptReport> {
-        let left = seen.left.get(seen.ended.len())?;
-        let started_ms = self.millis(*left);
-        let before = seen.ended.last().map_or(started_ms, |last| last.ended_ms);
-        Some(AttemptReport {
-            n: seen.ended.len() as u32 + 1,
-            started_ms,
-            ended_ms: self.millis(Instant::now()),
-            waited_ms: started_ms.saturating_sub(before),
-            outcome: words::outcome(call.outcome),
-            status: status(call.outcome),
-            error: call.error.clone(),
-        })
     }
 
     fn millis(&self, at: Instant) -> u64 {

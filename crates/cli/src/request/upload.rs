@@ -114,3 +114,29 @@ impl<R: AsyncRead + Unpin> Body for Upload<R> {
             .map_or_else(SizeHint::default, SizeHint::with_exact)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn read(source: &'static [u8], length: Option<u64>) -> io::Result<Bytes> {
+        Ok(Upload::new(source, length).collect().await?.to_bytes())
+    }
+
+    #[tokio::test]
+    async fn a_source_that_ends_before_its_promised_length_fails() {
+        assert_eq!(read(b"whole", Some(5)).await.unwrap(), "whole");
+        assert_eq!(read(b"unmeasured", None).await.unwrap(), "unmeasured");
+        let short = read(b"sho", Some(5)).await.unwrap_err();
+        assert_eq!(short.kind(), io::ErrorKind::UnexpectedEof);
+    }
+
+    #[test]
+    fn the_length_is_known_ahead_where_there_is_one() {
+        let sizes = [Some(0), Some(3), None].map(|length| {
+            let upload = Upload::new(&b"abc"[..], length);
+            (upload.size_hint().exact(), upload.is_end_stream())
+        });
+        assert_eq!(sizes, [(Some(0), true), (Some(3), false), (None, false)]);
+    }
+}

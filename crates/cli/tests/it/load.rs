@@ -21,7 +21,7 @@ async fn a_load_is_sent_and_counted() {
         ),
         (&json!(40), &json!(35), &json!({"503": 5}), &json!(40))
     );
-    assert_eq!(report["connections"], 1);
+    assert_eq!(report["connections"], upstream.connections());
     let [rps, p50, p99] = ["rps", "p50_ms", "p99_ms"].map(|key| report[key].as_f64().unwrap());
     assert!(rps > 0.0 && p50 > 0.0 && p50 <= p99, "{report}");
     assert_eq!(upstream.log().len(), 40);

@@ -47,10 +47,11 @@ async fn a_command_that_is_not_built_yet_says_so() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_already_holds_is_accepted() {
     let upstream = upstream().await;
-    let url = upstream.url("/");
+    let url = upstream.url("/status/502");
     let without = ["--no-retry", "--no-breaker", "--no-rate-limit"];
     let ended = outrigger(&[&["call", &url], &without[..]].concat()).await;
-    assert_eq!(ended.code, 0, "{ended:?}");
+    assert_eq!((ended.code, upstream.log().len()), (5, 1), "{ended:?}");
+    let url = upstream.url("/");
     let ended = outrigger(&["call", &url, "--attempts", "1", "--idempotency-key", "none"]).await;
     assert_eq!(ended.code, 0, "{ended:?}");
 }

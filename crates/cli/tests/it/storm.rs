@@ -37,6 +37,13 @@ async fn a_short_storm_ends_in_time_with_its_table() {
         assert_eq!(naive[1], outrigger[1], "not the same calls: {pair:?}");
         assert_eq!(outrigger[4], "0", "a POST was executed again: {pair:?}");
     }
+    let dead_peer = table.iter().position(|row| row[0] == "dead peer").unwrap();
+    assert_ne!(
+        table[dead_peer][4],
+        "-",
+        "its connection died: {}",
+        ended.stdout()
+    );
     for healthy in [&rows[..2], &rows[12..]].concat() {
         let [calls, ok, failed, repeated] = [1, 2, 3, 4].map(|column: usize| healthy[column]);
         assert_eq!((ok, failed, repeated), (calls, "-", "0"), "{healthy:?}");
