@@ -156,7 +156,9 @@ impl<H, W> Origin<H, W> {
     /// While nothing is known of the peer one connection is enough for all of them; after that as
     /// many are opened at once as the waiters fill.
     pub(super) fn needs_connection(&self, limit: usize) -> bool {
-        let coming = self.connections.iter().filter(|c| c.is_unsettled()).count();
+        // SETTINGS may be read before the connect is reported: being opened, it is coming either way.
+        let coming = |c: &&Connection<H>| c.is_connecting() || c.is_unsettled();
+        let coming = self.connections.iter().filter(coming).count();
         let covered = match self.width {
             None if coming > 0 => usize::MAX,
             None => 0,

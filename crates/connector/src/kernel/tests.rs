@@ -455,10 +455,15 @@ impl World {
         self.lines.iter().filter(closing).count()
     }
 
+    /// SETTINGS may be read before the connect is reported: what is being opened is coming either way.
     fn coming(&self, host: &Endpoint) -> usize {
-        let coming =
-            |line: &&Line| line.host == *host && line.phase != Phase::Draining && !line.settled;
-        self.lines.iter().filter(coming).count()
+        let lines = self.lines.iter().filter(|line| line.host == *host);
+        let coming = lines.filter(|line| match line.phase {
+            Phase::Connecting => true,
+            Phase::Open => !line.settled,
+            Phase::Draining => false,
+        });
+        coming.count()
     }
 
     fn present(&self, host: &Endpoint) -> usize {
