@@ -19,8 +19,8 @@ use crate::{console, wire};
 pub(crate) async fn run(args: CallArgs) -> Result<Exit, Usage> {
     args.request.options.refuse_gaps()?;
     let request = args.request.build().await?;
-    let output = Output::open(&args).await?;
     let connector = wire::connector(&args.request.options)?;
+    let output = Output::open(&args).await?;
     let attempts = Attempts::begin(args.verbose);
     let mut layers = args.request.options.layers();
     layers.retry = layers.retry.on_attempt({
@@ -34,7 +34,10 @@ pub(crate) async fn run(args: CallArgs) -> Result<Exit, Usage> {
         })
         .service(connector);
     let (outcome, received) = match layers.over(connector).oneshot(request).await {
-        Err(error) => (error.outcome(), Err(Broken::Answer(error))),
+        Err(error) => {
+            output.abandon().await;
+            (error.outcome(), Err(Broken::Answer(error)))
+        }
         Ok(response) => (
             Outcome::Answered(response.status()),
             output.receive(response, args.include).await,

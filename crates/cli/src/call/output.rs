@@ -1,6 +1,6 @@
 use std::fmt;
 use std::io::{self, ErrorKind, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use bytes::{Buf, Bytes};
 use http::response::Parts;
@@ -8,7 +8,7 @@ use http::{Response, Version};
 use http_body::Body;
 use http_body_util::BodyExt;
 use outrigger::{BoxError, Error};
-use tokio::fs::{File, OpenOptions};
+use tokio::fs::{File, OpenOptions, remove_file};
 use tokio::io::{AsyncWriteExt, Stdout, stdout};
 
 use super::args::CallArgs;
@@ -20,8 +20,8 @@ use crate::words;
 pub(super) enum Output {
     /// To standard output.
     Stdout(Stdout),
-    /// To a file.
-    File(File),
+    /// To a file; with its path when it was not there before.
+    File(File, Option<PathBuf>),
     /// Nowhere: standard output is the report's.
     Nowhere,
 }
@@ -40,19 +40,21 @@ impl Output {
     pub(super) async fn open(args: &CallArgs) -> Result<Self, Usage> {
         let stdout_is_taken = args.request.options.report.as_deref() == Some(Path::new("-"));
         match args.output.as_deref() {
-            Some(path) if path != Path::new("-") => OpenOptions::new()
-                .write(true)
-                .create(true)
-                .truncate(false)
-                .open(path)
+            Some(path) if path != Path::new("-") => open(path)
                 .await
-                .map(Self::File)
                 .map_err(|error| Usage::new(format!("cannot write {}: {error}", path.display()))),
             Some(_) if stdout_is_taken => {
                 Err(Usage::new("-o - and --report - both want standard output"))
             }
             None if stdout_is_taken => Ok(Self::Nowhere),
             _ => Ok(Self::Stdout(stdout())),
+        }
+    }
+
+    /// There is no answer: takes away the file that was made for it.
+    pub(super) async fn abandon(self) {
+        if let Self::File(_, Some(made)) = self {
+            let _ = remove_file(made).await;
         }
     }
 
@@ -82,7 +84,7 @@ impl Output {
     }
 
     async fn begin(&mut self, parts: &Parts, include: bool) -> io::Result<()> {
-        if let Self::File(file) = self
+        if let Self::File(file, _) = self
             && file.metadata().await?.is_file()
         {
             file.set_len(0).await?;
@@ -113,7 +115,7 @@ impl Output {
                 stdout.write_all(bytes).await?;
                 stdout.flush().await
             }
-            Self::File(file) => file.write_all(bytes).await,
+            Self::File(file, _) => file.write_all(bytes).await,
             Self::Nowhere => Ok(()),
         }
     }
@@ -121,7 +123,7 @@ impl Output {
     async fn flush(&mut self) -> io::Result<()> {
         match self {
             Self::Stdout(stdout) => stdout.flush().await,
-            Self::File(file) => file.flush().await,
+            Self::File(file, _) => file.flush().await,
             Self::Nowhere => Ok(()),
         }
     }
@@ -133,6 +135,21 @@ impl fmt::Display for Broken {
             Self::Answer(error) => f.write_str(&words::chain(error)),
             Self::Writing(error) => write!(f, "cannot write the response: {error}"),
         }
+    }
+}
+
+async fn open(path: &Path) -> io::Result<Output> {
+    match OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .open(path)
+        .await
+    {
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+            let file = OpenOptions::new().write(true).open(path).await?;
+            Ok(Output::File(file, None))
+        }
+        made => Ok(Output::File(made?, Some(path.to_owned()))),
     }
 }
 

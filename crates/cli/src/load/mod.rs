@@ -4,6 +4,7 @@ mod args;
 mod report;
 
 use std::io::IsTerminal;
+use std::panic;
 use std::path::Path;
 use std::time::Duration;
 
@@ -66,7 +67,8 @@ async fn send(args: &LoadArgs, calls: &Calls) -> Result<Tally, Usage> {
         match under_way.join_next().await {
             None => break,
             Some(Ok((result, took))) => tally.add(result, took),
-            Some(Err(panic)) => return Err(Usage::new(format!("a call was lost: {panic}"))),
+            // None is ever aborted: it panicked.
+            Some(Err(lost)) => panic::resume_unwind(lost.into_panic()),
         }
         bar.set_position(tally.calls());
     }

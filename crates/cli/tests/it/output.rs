@@ -49,6 +49,20 @@ async fn output_goes_to_a_file_which_is_replaced_by_an_answer_only() {
         b"what was there before, and is longer"
     );
 
+    let none = fresh("no-answer.txt");
+    let args = [
+        "call",
+        "POST",
+        &upstream.url("/abort"),
+        "-o",
+        none.to_str().unwrap(),
+    ];
+    assert_eq!(outrigger(&args).await.code, 9);
+    assert!(
+        !none.exists(),
+        "a file was made for an answer that never came"
+    );
+
     let url = upstream.url("/echo");
     let ended = outrigger(&["call", &url, "-d", "new", "-o", path]).await;
     assert_eq!((ended.code, ended.stdout()), (0, ""));

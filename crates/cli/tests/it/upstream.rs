@@ -1,5 +1,5 @@
 use std::io::{BufRead, BufReader, Read};
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use tokio::task::spawn_blocking;
 
@@ -21,14 +21,16 @@ async fn the_upstream_says_where_it_is_and_misbehaves_on_demand() {
     let ended = outrigger(&["call", &format!("{url}/echo"), "-d", "x", "--http", "h2c"]).await;
     assert_eq!((ended.code, ended.stdout()), (0, "x"));
 
-    upstream.kill().unwrap();
+    // As Ctrl-C does.
+    let interrupt = Command::new("kill")
+        .args(["-INT", &upstream.id().to_string()])
+        .status();
+    assert!(interrupt.unwrap().success());
     let mut rest = String::new();
     lines.read_to_string(&mut rest).unwrap();
     assert!(rest.contains("`/status/503`"), "{rest}");
-    spawn_blocking(move || upstream.wait())
-        .await
-        .unwrap()
-        .unwrap();
+    let ended = spawn_blocking(move || upstream.wait()).await.unwrap();
+    assert_eq!(ended.unwrap().code(), Some(0));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
