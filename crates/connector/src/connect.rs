@@ -66,8 +66,8 @@ where
             shared.connected(key, link);
         }
         if kind == Kind::Http2 {
-            // An HTTP/2 server begins with its SETTINGS (RFC 9113 §3.4): one that does not is no
-            // better than one that does not accept.
+            // An HTTP/2 server begins with its SETTINGS (RFC 9113 §3.4), and gets no request before:
+            // one that does not is no better than one that does not accept.
             if timeout_at(deadline, &mut remote.closed).await.is_ok() {
                 return;
             }

@@ -42,7 +42,7 @@ impl<B, D: Clone> Connector<B, D> {
     }
 
     /// How long opening a connection may take: name resolution, TCP, TLS and the server's HTTP/2
-    /// SETTINGS. By default 3 s.
+    /// SETTINGS, before which it is sent no request. By default 3 s.
     #[must_use]
     pub fn connect_timeout(self, limit: Duration) -> Self {
         self.set(|settings| settings.connect_timeout = limit)

@@ -8,8 +8,10 @@ use super::{CANCELS, CANCELS_WITHIN, LINGER};
 /// The stream limit of a peer that states none (RFC 9113 §6.5.2).
 pub(super) const UNLIMITED: u32 = u32::MAX;
 
-/// How many streams go out before the peer's SETTINGS have said how many it takes: it may be one.
-const BEFORE_SETTINGS: u32 = 1;
+/// How many streams go out before the peer's SETTINGS have said how many it takes: none. A peer that
+/// never says so is left with nothing sent to it, and one that takes few refuses nothing. It costs a
+/// round trip on a new connection.
+const BEFORE_SETTINGS: u32 = 0;
 
 /// What a connection speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,7 +89,9 @@ impl<H> Connection<H> {
         self.state = State::Open(handle);
         self.used = now;
         self.expires = expires;
-        self.settled |= kind == Kind::Http1;
+        if kind == Kind::Http1 {
+            self.settle(1);
+        }
         None
     }
 
@@ -168,12 +172,14 @@ impl<H> Connection<H> {
         self.streams
     }
 
+    /// Whether it is coming: the transport is being opened, or the peer has not sent its SETTINGS yet.
+    /// SETTINGS may also be read before the connect is reported.
     pub(super) fn is_connecting(&self) -> bool {
-        matches!(self.state, State::Connecting)
+        !self.is_draining() && !self.is_open()
     }
 
     pub(super) fn is_open(&self) -> bool {
-        matches!(self.state, State::Open(_))
+        matches!(self.state, State::Open(_)) && self.settled
     }
 
     pub(super) fn is_draining(&self) -> bool {

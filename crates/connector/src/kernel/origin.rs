@@ -156,9 +156,11 @@ impl<H, W> Origin<H, W> {
     /// While nothing is known of the peer one connection is enough for all of them; after that as
     /// many are opened at once as the waiters fill.
     pub(super) fn needs_connection(&self, limit: usize) -> bool {
-        // SETTINGS may be read before the connect is reported: being opened, it is coming either way.
-        let coming = |c: &&Connection<H>| c.is_connecting() || c.is_unsettled();
-        let coming = self.connections.iter().filter(coming).count();
+        let coming = self
+            .connections
+            .iter()
+            .filter(|c| c.is_connecting())
+            .count();
         let covered = match self.width {
             None if coming > 0 => usize::MAX,
             None => 0,
@@ -184,7 +186,7 @@ impl<H, W> Origin<H, W> {
     /// Whether a wait here is a wait for a connect, and not for a place on a connection.
     pub(super) fn is_connecting(&self) -> bool {
         let mut present = self.connections.iter().filter(|c| !c.is_draining());
-        present.clone().next().is_some() && present.all(Connection::is_unsettled)
+        present.clone().next().is_some() && present.all(Connection::is_connecting)
     }
 
     /// Whether nobody is there who could come back to it. What rests is remembered.

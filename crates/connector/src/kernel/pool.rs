@@ -148,7 +148,7 @@ impl<H: Clone, W> Pool<H, W> {
         let Some(connection) = removed else {
             return BTreeMap::new();
         };
-        let useless = !connection.served || connection.is_unsettled();
+        let useless = !connection.served;
         self.discarded.extend(connection.into_handle());
         self.sockets = self.sockets.saturating_sub(1);
         self.feed();

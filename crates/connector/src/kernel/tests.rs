@@ -79,6 +79,17 @@ struct Line {
     expires: Option<Instant>,
 }
 
+impl Line {
+    /// HTTP/2 is open when the peer's SETTINGS are there.
+    fn is_open(&self) -> bool {
+        self.phase == Phase::Open && self.settled
+    }
+
+    fn is_idle(&self) -> bool {
+        self.is_open() && self.streams == 0
+    }
+}
+
 /// A pool and what a simple mind thinks is in it.
 struct World {
     pool: Pool<Key, u32>,
@@ -175,8 +186,8 @@ impl World {
         if let Some(at) = self.pick(at, |line| line.phase == Phase::Connecting) {
             let line = &mut self.lines[at];
             line.phase = Phase::Open;
-            line.settled |= kind == Kind::Http1;
             if kind == Kind::Http1 {
+                (line.limit, line.settled) = (1, true);
                 self.widths.insert(line.host.clone(), 1);
             }
             line.used = self.now;
@@ -252,9 +263,8 @@ impl World {
     fn closed(&mut self, at: usize) {
         if let Some(at) = self.pick(at, |_| true) {
             let line = self.lines.swap_remove(at);
-            let unsettled = line.phase != Phase::Draining && !line.settled;
             let failed = self.pool.closed(line.key, self.now);
-            self.fail(&line.host, unsettled || !line.served, &failed);
+            self.fail(&line.host, !line.served, &failed);
             assert!(
                 self.pool.closed(line.key, self.now).is_empty(),
                 "closed once"
@@ -336,7 +346,7 @@ impl World {
                         key,
                         host,
                         phase: Phase::Connecting,
-                        limit: 1,
+                        limit: 0,
                         settled: false,
                         served: false,
                         streams: 0,
@@ -373,7 +383,7 @@ impl World {
         if let Some(line) = self.lines.iter().find(evicted) {
             let needy = self.waiters.values().filter(|waiters| !waiters.is_empty());
             let mut lines = self.lines.iter();
-            let idle = lines.any(|line| line.phase == Phase::Open && line.streams == 0);
+            let idle = lines.any(Line::is_idle);
             let kept = self.present(&line.host) > 1;
             assert!(
                 line.streams == 0 || (kept && !idle),
@@ -402,7 +412,6 @@ impl World {
     /// Nobody waits without a reason, and both sides count alike.
     fn check(&self) {
         let full = self.lines.len() >= LIMITS.total;
-        let idle = |line: &&Line| line.phase == Phase::Open && line.streams == 0;
         let mut starving = 0;
         for (host, waiters) in &self.waiters {
             if waiters.is_empty() {
@@ -419,9 +428,8 @@ impl World {
             starving += usize::from(!cared_for);
         }
         if starving > 0 {
-            let idle = self.lines.iter().filter(idle).count();
             assert!(
-                idle == 0 || self.closing() > 0,
+                !self.lines.iter().any(Line::is_idle) || self.closing() > 0,
                 "an idle connection starves others"
             );
         }
@@ -433,17 +441,12 @@ impl World {
         let hosts: BTreeSet<_> = counts.iter().map(|count| count.endpoint.clone()).collect();
         assert_eq!(hosts.len(), counts.len());
         for count in counts {
-            let number = |phase| {
-                let lines = self.lines.iter();
-                lines
-                    .filter(|line| line.host == count.endpoint && line.phase == phase)
-                    .count()
-            };
-            let lines = self.lines.iter().filter(|line| line.host == count.endpoint);
-            let streams: u32 = lines.map(|line| line.streams).sum();
-            assert_eq!(count.open, number(Phase::Open));
-            assert_eq!(count.draining, number(Phase::Draining));
-            assert_eq!(count.connecting, number(Phase::Connecting));
+            let lines = || self.lines.iter().filter(|line| line.host == count.endpoint);
+            let number = |is: fn(&Line) -> bool| lines().filter(|line| is(line)).count();
+            let streams: u32 = lines().map(|line| line.streams).sum();
+            assert_eq!(count.open, number(Line::is_open));
+            assert_eq!(count.draining, number(|line| line.phase == Phase::Draining));
+            assert_eq!(count.connecting, self.coming(&count.endpoint));
             assert_eq!(count.streams, streams as usize);
             let waiters = self.waiters.get(&count.endpoint).map_or(0, Vec::len);
             assert_eq!(count.waiters, waiters);
@@ -455,14 +458,9 @@ impl World {
         self.lines.iter().filter(closing).count()
     }
 
-    /// SETTINGS may be read before the connect is reported: what is being opened is coming either way.
     fn coming(&self, host: &Endpoint) -> usize {
         let lines = self.lines.iter().filter(|line| line.host == *host);
-        let coming = lines.filter(|line| match line.phase {
-            Phase::Connecting => true,
-            Phase::Open => !line.settled,
-            Phase::Draining => false,
-        });
+        let coming = lines.filter(|line| line.phase != Phase::Draining && !line.is_open());
         coming.count()
     }
 

@@ -124,17 +124,27 @@ mod before_a_connection {
         let server = Server::bind(Script::new(|mut peer| async move { peer.silence().await }));
         let server = server.await.unwrap();
         let connector = h2c().connect_timeout(SHORT);
-        // The first stream goes out at once; those after it wait for the server's word.
-        let first = tokio::spawn({
-            let (connector, request) = (connector.clone(), get(server.url("/first")));
-            async move { send(&connector, request).await }
-        });
-        server.log().wait_until(|log| !log.is_empty()).await;
-        let error = send(&connector, get(server.url("/"))).await.unwrap_err();
+        let began = Instant::now();
+        let error = timeout(LONG, send(&connector, get(server.url("/")))).await;
+        let error = error.unwrap().unwrap_err();
+        assert!(began.elapsed() >= SHORT);
         assert_says(&error, ErrorKind::ConnectTimeout, UNSENT);
-        assert_eq!((executed(&server.log()), server.connections()), (0, 1));
-        assert_eq!(server.log().requests().len(), 1);
-        first.abort();
+        let elapsed = find::<Elapsed>(&error).unwrap();
+        assert_eq!((elapsed.phase(), elapsed.limit()), (Phase::Connect, SHORT));
+        assert_eq!(server.connections(), 1);
+        assert_eq!(server.log().requests().len(), 0, "nothing was sent");
+    }
+
+    #[tokio::test]
+    async fn an_http1_server_that_is_spoken_to_in_http2_gets_no_request() {
+        let server = http1::Server::bind(|mut exchange| async move {
+            exchange.request().await;
+            exchange.answer("400 Bad Request", "").await;
+        })
+        .await;
+        let error = timeout(LONG, send(&h2c(), get(server.url("/")))).await;
+        assert_says(&error.unwrap().unwrap_err(), ErrorKind::Connect, UNSENT);
+        assert_eq!(server.requests(), ["PRI * HTTP/2.0\r\n\r\n"]);
     }
 
     #[tokio::test]

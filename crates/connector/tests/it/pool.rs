@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use http::Uri;
 use outrigger_connector::{Connector, ErrorKind, HttpVersion};
+use outrigger_core::Outcome;
 use outrigger_core::call::{self, Dispatch, Scope};
 use outrigger_testkit::Log;
 use outrigger_testkit::raw::{Code, Entry, Event, Peer, Script, Setting};
@@ -126,11 +127,9 @@ async fn a_server_that_allows_nothing_ends_in_the_acquire_timeout() {
             assert_eq!(began.elapsed().as_secs(), 3);
         }));
     }
-    let answers = calls.join_all().await;
-    let refused = answers.iter().filter(|answer| answer.is_ok()).count();
-    // One stream of each connection is sent before the server has said that it takes none.
-    assert_eq!(refused, 100 - dialer.dialled());
+    assert!(calls.join_all().await.iter().all(Result::is_ok));
     assert_eq!(dialer.dialled(), 4);
+    assert_eq!(dialer.log().requests().len(), 0);
     let snapshot = connector.snapshot();
     assert_eq!((snapshot.waiting(), snapshot.streams()), (0, 0));
 }
@@ -413,6 +412,34 @@ async fn a_dialer_that_never_ends_holds_nobody_longer_than_the_connect_timeout()
     assert_eq!(error.kind(), ErrorKind::ConnectTimeout);
     assert_eq!(began.elapsed().as_secs(), 3);
     assert_eq!(connector.snapshot().endpoints.len(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_never_sends_settings_holds_nobody_longer_than_the_connect_timeout() {
+    let (connector, dialer) = in_memory(Script::new(|mut peer: Peer| async move {
+        if peer.connection() > 1 {
+            peer.settings([]).await?;
+            return peer.behave().await;
+        }
+        peer.silence().await
+    }));
+    let began = Instant::now();
+    let calls: Vec<_> = (0..10)
+        .map(|_| tokio::spawn(connector.clone().oneshot(get(URL))))
+        .collect();
+    calm().await;
+    let snapshot = connector.snapshot();
+    assert_eq!((snapshot.connections(), snapshot.connecting()), (0, 1));
+    assert_eq!((snapshot.waiting(), snapshot.streams()), (10, 0));
+    for call in calls {
+        let error = call.await.unwrap().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::ConnectTimeout);
+        assert_eq!(error.fault().outcome, Outcome::Unsent);
+        assert_eq!(began.elapsed(), Duration::from_secs(3));
+    }
+    assert_eq!(dialer.log().requests().len(), 0, "nothing was sent");
+    send(&connector, get(URL)).await.unwrap();
+    assert_eq!(dialer.dialled(), 2);
 }
 
 #[test]
