@@ -2,7 +2,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use http::Request;
-use outrigger_core::{BoxError, Deadline, EndpointKey, Exponential, Keyed, Spare, call, inbound};
+use outrigger_core::{BoxError, Deadline, Exponential, Keyed, Spare, call, inbound};
 use tokio::time::Instant;
 
 use crate::Paused;
@@ -35,10 +35,7 @@ impl Runs {
         request: &Request<B>,
         now: Instant,
     ) -> Result<(Turn, Option<Instant>), Paused> {
-        let key = EndpointKey::of(request.uri());
-        let entry = self
-            .table
-            .get_or_insert(key.as_bytes(), now, Entry::default);
+        let entry = self.table.at(request.uri(), now, Entry::default);
         let slot = entry.lock().draw(&self.schedule, now, fastrand::u64(..));
         if let Some(at) = slot.at
             && (at.saturating_duration_since(now) > self.max_wait || is_too_late(request, at))

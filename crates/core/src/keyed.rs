@@ -1,11 +1,13 @@
 use std::collections::HashMap;
-use std::collections::hash_map::RandomState;
 use std::fmt;
-use std::hash::{BuildHasher, BuildHasherDefault, Hasher};
+use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
+use http::Uri;
 use tokio::time::Instant;
+
+use crate::key::{Kept, Key, Seed};
 
 /// The most shards a table has; a power of two.
 const SHARDS: usize = 16;
@@ -16,12 +18,16 @@ const LOOK: usize = 8;
 
 /// A table of one `T` per key that keeps at most a cap of them, however many keys it is asked for.
 ///
+/// A key is an endpoint or any bytes. All spellings of an endpoint are one key (RFC 3986 §6.2.2.1 and
+/// §6.2.3): the case of the host, the scheme's own port written out, user information. URIs without a
+/// host share a key for each scheme, and so do schemes other than `http` and `https`.
+///
 /// A key beyond the cap takes the place of an old entry that is [as good as fresh](Spare) and in
 /// nobody's hands; of the old entries, 8 are looked at. Where none can go, such keys share one
 /// overflow entry per shard: no call is refused, and no entry that remembers something is lost.
 ///
 /// ```
-/// use outrigger_core::{EndpointKey, Keyed, Spare};
+/// use outrigger_core::{Keyed, Spare};
 /// use tokio::time::Instant;
 ///
 /// struct Nothing;
@@ -32,16 +38,14 @@ const LOOK: usize = 8;
 /// }
 ///
 /// let table = Keyed::new(10_000);
-/// let one = EndpointKey::of(&"http://a.example/x".parse().unwrap());
-/// let same = EndpointKey::of(&"HTTP://A.example:80/y".parse().unwrap());
-/// table.get_or_insert(one.as_bytes(), Instant::now(), || Nothing);
-/// assert!(table.get(same.as_bytes()).is_some());
+/// table.at(&"http://a.example/x".parse().unwrap(), Instant::now(), || Nothing);
+/// assert!(table.find(&"HTTP://A.example:80/y".parse().unwrap()).is_some());
 /// assert_eq!(table.len(), 1);
 /// ```
 pub struct Keyed<T> {
     shards: Box<[RwLock<Shard<T>>]>,
     cap_per_shard: usize,
-    hasher: RandomState,
+    seed: Seed,
     len: AtomicUsize,
 }
 
@@ -60,7 +64,7 @@ struct Shard<T> {
 
 struct Entry<T> {
     hash: u64,
-    key: Box<[u8]>,
+    key: Kept,
     value: Arc<T>,
 }
 
@@ -71,19 +75,19 @@ impl<T> Keyed<T> {
         Self {
             shards: (0..shards).map(|_| RwLock::default()).collect(),
             cap_per_shard: (cap / shards).max(1),
-            hasher: RandomState::new(),
+            seed: Seed::random(),
             len: AtomicUsize::new(0),
         }
     }
 
-    /// The entry of a key, or the overflow entry that it shares, if there is one.
+    /// The entry of these bytes, or the overflow entry that they share, if there is one.
     pub fn get(&self, key: &[u8]) -> Option<Arc<T>> {
-        let hash = self.hasher.hash_one(key);
-        let shard = self
-            .shard(hash)
-            .read()
-            .unwrap_or_else(PoisonError::into_inner);
-        shard.get(hash, key).or(shard.overflow.as_ref()).cloned()
+        self.look_up(Key::of_bytes(key), self.seed.hash_bytes(key))
+    }
+
+    /// The entry of a URI's endpoint, or the overflow entry that it shares, if there is one.
+    pub fn find(&self, uri: &Uri) -> Option<Arc<T>> {
+        Key::of_endpoint(uri, &self.seed, |key, hash| self.look_up(key, hash))
     }
 
     /// How many entries there are, those of overflow left aside.
@@ -107,6 +111,15 @@ impl<T> Keyed<T> {
         values
     }
 
+    fn look_up(&self, key: Key<'_>, hash: u64) -> Option<Arc<T>> {
+        let shard = self
+            .shard(hash)
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
+        shard.get(hash, key).or(shard.overflow.as_ref()).cloned()
+    }
+
+    #[inline]
     fn shard(&self, hash: u64) -> &RwLock<Shard<T>> {
         // The map within a shard takes the hash's lowest and highest bits.
         let middle = usize::from(hash.to_le_bytes()[3]);
@@ -115,10 +128,22 @@ impl<T> Keyed<T> {
 }
 
 impl<T: Spare> Keyed<T> {
-    /// The entry of a key; when it has none, a `fresh` one, or the overflow entry if there is no
-    /// room. `now` tells old entries what they are still good for.
+    /// The entry of these bytes; when they have none, a `fresh` one, or the overflow entry if there is
+    /// no room. `now` tells old entries what they are still good for.
     pub fn get_or_insert(&self, key: &[u8], now: Instant, fresh: impl FnOnce() -> T) -> Arc<T> {
-        let hash = self.hasher.hash_one(key);
+        self.entry(Key::of_bytes(key), self.seed.hash_bytes(key), now, fresh)
+    }
+
+    /// The entry of a URI's endpoint, as [`get_or_insert`](Self::get_or_insert) has it.
+    #[inline]
+    pub fn at(&self, uri: &Uri, now: Instant, fresh: impl FnOnce() -> T) -> Arc<T> {
+        Key::of_endpoint(uri, &self.seed, |key, hash| {
+            self.entry(key, hash, now, fresh)
+        })
+    }
+
+    #[inline]
+    fn entry(&self, key: Key<'_>, hash: u64, now: Instant, fresh: impl FnOnce() -> T) -> Arc<T> {
         let lock = self.shard(hash);
         if let Some(value) = lock
             .read()
@@ -127,15 +152,24 @@ impl<T: Spare> Keyed<T> {
         {
             return Arc::clone(value);
         }
-        let fresh = Arc::new(fresh());
-        let mut shard = lock.write().unwrap_or_else(PoisonError::into_inner);
+        self.insert(key, hash, now, fresh())
+    }
+
+    /// A first call, or one for which there is no room: not the path that counts.
+    #[cold]
+    fn insert(&self, key: Key<'_>, hash: u64, now: Instant, fresh: T) -> Arc<T> {
+        let fresh = Arc::new(fresh);
+        let mut shard = self
+            .shard(hash)
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
         if let Some(value) = shard.get(hash, key) {
             return Arc::clone(value);
         }
         let value = Arc::clone(&fresh);
         let entry = Entry {
             hash,
-            key: key.into(),
+            key: key.keep(),
             value,
         };
         if shard.index.contains_key(&hash) {
@@ -164,9 +198,10 @@ impl<T> Shard<T> {
         self.entries[at] = entry;
     }
 
-    fn get(&self, hash: u64, key: &[u8]) -> Option<&Arc<T>> {
+    #[inline]
+    fn get(&self, hash: u64, key: Key<'_>) -> Option<&Arc<T>> {
         let entry = &self.entries[*self.index.get(&hash)?];
-        (*entry.key == *key).then_some(&entry.value)
+        key.is(&entry.key).then_some(&entry.value)
     }
 }
 
@@ -284,6 +319,31 @@ mod tests {
         assert_eq!(table.get(&key(4)).unwrap().by, key(2));
         assert_eq!((table.len(), table.values().len()), (2, 3));
         assert_eq!(ask(&table, 5, now + HOUR, HOUR), key(5), "room again");
+    }
+
+    #[test]
+    fn every_spelling_of_an_endpoint_meets_the_same_entry() {
+        let (table, now) = (Keyed::new(10), Instant::now());
+        let mut made = 0;
+        let letters = "http://upstream.example";
+        for case in 0..1_u32 << 15 {
+            let upper = |(n, letter): (usize, char)| match case >> n & 1 {
+                1 if n >= 7 => letter.to_ascii_uppercase(),
+                _ => letter,
+            };
+            let host: String = letters.chars().enumerate().map(upper).collect();
+            let tail = ["", ":80", ":", "/path"][case as usize % 4];
+            let uri = format!("{host}{tail}").parse().unwrap();
+            let fresh = || {
+                made += 1;
+                let by = Vec::new();
+                Held { until: now, by }
+            };
+            let entry = table.at(&uri, now, fresh);
+            assert!(Arc::ptr_eq(&entry, &table.find(&uri).unwrap()));
+        }
+        assert_eq!((made, table.len()), (1, 1));
+        assert!(table.get(b"upstream.example").is_none(), "other bytes");
     }
 
     #[test]

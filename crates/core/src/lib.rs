@@ -17,9 +17,10 @@
 //! |---|---|
 //! | what became of an attempt | [`Outcome`] |
 //! | whose doing a failure is, and whether trying again can help | [`Fault`], [`Blame`] |
+//! | what that says of the peer | [`Verdict`], [`Classify`] |
 //! | the caller's patience | [`Deadline`], [`Elapsed`], [`Phase`] |
 //! | our own refusal | [`Rejected`] |
-//! | where it goes, and what is known of there | [`Endpoint`], [`EndpointKey`], [`Keyed`] |
+//! | where it goes, and what is known of there | [`Endpoint`], [`Keyed`] |
 //! | who it is | [`RequestId`], [`inbound`] |
 //! | how its body ended | [`Tracked`], [`Settle`], [`End`] |
 //! | what the server asks of us | [`RetryAfter`], [`grpc_timeout`] |
@@ -29,15 +30,16 @@
 //! the feature `hyper`, errors of hyper, h2 and hyper-util's client are understood as they are.
 
 pub mod call;
+mod classify;
 mod deadline;
 mod elapsed;
 mod endpoint;
-mod endpoint_key;
 mod exponential;
 mod failure;
 mod fault;
 pub mod grpc_timeout;
 pub mod inbound;
+mod key;
 mod keyed;
 mod rejected;
 mod request_id;
@@ -45,10 +47,10 @@ mod retry_after;
 mod tracked;
 mod transport;
 
+pub use self::classify::{Classify, GrpcClassify, HttpClassify, Verdict};
 pub use self::deadline::Deadline;
 pub use self::elapsed::{Elapsed, Phase};
 pub use self::endpoint::{Endpoint, NoEndpoint};
-pub use self::endpoint_key::EndpointKey;
 pub use self::exponential::{Exponential, Jitter};
 pub use self::failure::Failure;
 pub use self::fault::{Blame, Fault, Outcome, find};

@@ -21,6 +21,10 @@ pub enum End<'a> {
 pub trait Settle {
     /// Learns of the end. Called exactly once per body.
     fn settle(self, end: End<'_>);
+
+    /// Learns that data has come. Called for each frame of it, before the end that it may bring. By
+    /// default that changes nothing.
+    fn data(&mut self) {}
 }
 
 impl<F: FnOnce(End<'_>)> Settle for F {
@@ -84,8 +88,11 @@ impl<B: Body, G: Settle> Body for Tracked<B, G> {
             Some(Ok(frame)) => {
                 if let Some(trailers) = frame.trailers_ref() {
                     this.guard.settle(End::Complete(Some(trailers)));
-                } else if body.is_end_stream() {
-                    this.guard.settle(End::Complete(None));
+                } else {
+                    this.guard.data();
+                    if body.is_end_stream() {
+                        this.guard.settle(End::Complete(None));
+                    }
                 }
             }
         }
@@ -112,6 +119,12 @@ impl<B: Default + Body, G: Settle + Default> Default for Tracked<B, G> {
 struct Guard<G: Settle>(Option<G>);
 
 impl<G: Settle> Guard<G> {
+    fn data(&mut self) {
+        if let Some(guard) = &mut self.0 {
+            guard.data();
+        }
+    }
+
     fn settle(&mut self, end: End<'_>) {
         if let Some(guard) = self.0.take() {
             guard.settle(end);
@@ -206,6 +219,30 @@ mod tests {
             drop(body);
             assert_eq!(*ends.borrow(), [expected], "{script:?} read {polls} times");
         }
+    }
+
+    #[tokio::test]
+    async fn each_frame_of_data_is_told_before_the_end() {
+        struct Telling(Ends);
+        impl Settle for Telling {
+            fn data(&mut self) {
+                self.0.borrow_mut().push("data");
+            }
+
+            fn settle(self, end: End<'_>) {
+                note(&self.0)(end);
+            }
+        }
+        let ends = Ends::default();
+        let script = vec![Ok::<_, u8>("a"), Ok("b"), Ok("trailers")];
+        let mut body = Tracked::new(frames(script), Telling(Rc::clone(&ends)));
+        read(&mut body, 4).await;
+        assert_eq!(*ends.borrow(), ["data", "data", "trailers"]);
+
+        let ends = Ends::default();
+        let full = Full::<&[u8]>::from(&b"last"[..]);
+        read(&mut Tracked::new(full, Telling(Rc::clone(&ends))), 1).await;
+        assert_eq!(*ends.borrow(), ["data", "complete"]);
     }
 
     #[tokio::test]

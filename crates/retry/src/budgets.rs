@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use http::Uri;
-use outrigger_core::{EndpointKey, Keyed};
+use outrigger_core::Keyed;
 use tokio::time::Instant;
 
 use crate::Budget;
@@ -59,7 +59,7 @@ impl Budgets {
             Kind::Unlimited => None,
             Kind::Shared(budget) => Some(budget.clone()),
             Kind::PerEndpoint { kept, .. } => {
-                let budget = kept.get(EndpointKey::of(uri).as_bytes())?;
+                let budget = kept.find(uri)?;
                 Some(Budget::clone(&budget))
             }
         }
@@ -80,8 +80,7 @@ impl Budgets {
         let Kind::PerEndpoint { terms, kept } = &self.0 else {
             return self.of(uri);
         };
-        let key = EndpointKey::of(uri);
-        let budget = kept.get_or_insert(key.as_bytes(), now, || terms.afresh());
+        let budget = kept.at(uri, now, || terms.afresh());
         Some(Budget::clone(&budget))
     }
 }

@@ -1,0 +1,65 @@
+//! Instructions to find what is kept for the endpoint of a request. To normalise the URI first and to hash
+//! what comes of it with SipHash cost 1,100.
+
+use std::hint::black_box;
+use std::sync::Arc;
+
+use gungraun::{
+    Callgrind, EventKind, LibraryBenchmarkConfig, library_benchmark, library_benchmark_group, main,
+};
+use http::Uri;
+use outrigger_core::{Keyed, Spare};
+use tokio::time::Instant;
+
+pub struct Kept;
+
+impl Spare for Kept {
+    fn is_spare(&self, _: Instant) -> bool {
+        true
+    }
+}
+
+type Case = (&'static Keyed<Kept>, &'static Uri, Instant);
+
+/// A table that knows a thousand endpoints, this one among them.
+fn known(uri: &'static str) -> Case {
+    let (table, now) = (Keyed::new(10_000), Instant::now());
+    for n in 0..1_000 {
+        let other = format!("http://host-{n}.example/").parse().unwrap();
+        table.at(&other, now, || Kept);
+    }
+    let uri = Uri::from_static(uri);
+    for _ in 0..10 {
+        black_box(table.at(&uri, now, || Kept));
+    }
+    (Box::leak(Box::new(table)), Box::leak(Box::new(uri)), now)
+}
+
+fn at_most(instructions: u64) -> LibraryBenchmarkConfig {
+    let mut callgrind = Callgrind::default();
+    callgrind.hard_limits([(EventKind::Ir, instructions)]);
+    let mut config = LibraryBenchmarkConfig::default();
+    config.tool(callgrind);
+    config
+}
+
+#[library_benchmark]
+#[bench::host(
+    config = at_most(250), setup = known, args = ("http://upstream.example/path?query=1")
+)]
+#[bench::host_and_port(
+    config = at_most(345), setup = known, args = ("http://upstream.example:8080/path?query=1")
+)]
+fn usual((table, uri, now): Case) -> Arc<Kept> {
+    table.at(uri, now, || Kept)
+}
+
+#[library_benchmark(config = at_most(1_300))]
+#[bench::own_port(setup = known, args = ("http://upstream.example:80/path?query=1"))]
+#[bench::upper_case(setup = known, args = ("http://Upstream.Example/path?query=1"))]
+fn odd((table, uri, now): Case) -> Arc<Kept> {
+    table.at(uri, now, || Kept)
+}
+
+library_benchmark_group!(name = spellings, benchmarks = [usual, odd]);
+main!(library_benchmark_groups = spellings);
