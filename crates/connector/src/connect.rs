@@ -1,12 +1,13 @@
 use std::sync::Weak;
 
-use http::Uri;
+use http::{Extensions, Uri};
 use http_body::Body;
 use hyper_util::client::legacy::connect::{Connected, Connection};
 use outrigger_core::{BoxError, Deadline, Endpoint};
 use tokio::time::{Instant, timeout_at};
 
 use crate::dial::Dial;
+use crate::head::Forward;
 use crate::kernel::{Key, Kind, Watch};
 use crate::link::Link;
 use crate::settings::Settings;
@@ -55,7 +56,7 @@ where
             if is_http2(&connected, &endpoint, settings.http) {
                 Link::http2(io, socket, endpoint.clone(), settings.keep_alive).await
             } else {
-                Link::http1(io, socket, endpoint.clone(), connected.is_proxied()).await
+                Link::http1(io, socket, endpoint.clone(), forward(&connected)).await
             }
         };
         let Ok(Ok(link)) = timeout_at(deadline, link).await else {
@@ -124,6 +125,14 @@ async fn dial<D: Dial>(
         return Err(classify::not_http2());
     }
     Ok((io, connected))
+}
+
+/// How the requests must be written, where a proxy is to send them on.
+fn forward(connected: &Connected) -> Option<Forward> {
+    let mut extras = Extensions::new();
+    connected.get_extras(&mut extras);
+    let forward = extras.remove::<Forward>().unwrap_or_default();
+    connected.is_proxied().then_some(forward)
 }
 
 fn is_http2(connected: &Connected, endpoint: &Endpoint, http: HttpVersion) -> bool {

@@ -1,8 +1,15 @@
 use std::mem;
 
-use http::header::HOST;
+use http::header::{HOST, PROXY_AUTHORIZATION};
 use http::uri::{PathAndQuery, Scheme};
 use http::{HeaderValue, Request, Uri, Version};
+
+/// How a proxy that sends requests on wants them: with whole URIs (RFC 9112 §3.2.2) and, where it knows
+/// its users, with these credentials.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Forward {
+    pub(crate) authorization: Option<HeaderValue>,
+}
 
 /// A request's head as the caller wrote it, while HTTP/1.1's form of it is on its way.
 ///
@@ -11,18 +18,28 @@ pub(crate) struct CallersHead {
     uri: Uri,
     version: Version,
     hostless: bool,
+    authorized: bool,
 }
 
 impl CallersHead {
     /// Rewrites the head for HTTP/1.1. What is no HTTP/1 version becomes HTTP/1.1: hyper takes no
     /// other.
-    pub(crate) fn rewrite<B>(request: &mut Request<B>, proxied: bool) -> Self {
+    pub(crate) fn rewrite<B>(request: &mut Request<B>, forward: Option<&Forward>) -> Self {
         let hostless = !request.headers().contains_key(HOST);
         if hostless && let Some(host) = host(request.uri()) {
             request.headers_mut().insert(HOST, host);
         }
         let path = request.uri().path_and_query().cloned();
-        let uri = if proxied {
+        let credentials = forward.and_then(|forward| forward.authorization.as_ref());
+        let credentials =
+            credentials.filter(|_| !request.headers().contains_key(PROXY_AUTHORIZATION));
+        let authorized = credentials.is_some();
+        if let Some(credentials) = credentials.cloned() {
+            request
+                .headers_mut()
+                .insert(PROXY_AUTHORIZATION, credentials);
+        }
+        let uri = if forward.is_some() {
             request.uri().clone()
         } else {
             let path = path.unwrap_or_else(|| PathAndQuery::from_static("/"));
@@ -36,6 +53,7 @@ impl CallersHead {
             uri,
             version,
             hostless,
+            authorized,
         }
     }
 
@@ -43,6 +61,9 @@ impl CallersHead {
     pub(crate) fn restore<B>(self, request: &mut Request<B>) {
         if self.hostless {
             request.headers_mut().remove(HOST);
+        }
+        if self.authorized {
+            request.headers_mut().remove(PROXY_AUTHORIZATION);
         }
         *request.uri_mut() = self.uri;
         *request.version_mut() = self.version;
@@ -82,7 +103,7 @@ mod tests {
         ];
         for (uri, path, host) in cases {
             let mut request = request(uri);
-            CallersHead::rewrite(&mut request, false);
+            CallersHead::rewrite(&mut request, None);
             assert_eq!(request.uri(), path);
             assert_eq!(request.headers()[HOST], host, "{uri}");
         }
@@ -91,9 +112,29 @@ mod tests {
     #[test]
     fn a_proxy_gets_the_whole_uri() {
         let mut request = request("http://a.example/x");
-        CallersHead::rewrite(&mut request, true);
+        CallersHead::rewrite(&mut request, Some(&Forward::default()));
         assert_eq!(request.uri(), "http://a.example/x");
         assert_eq!(request.headers()[HOST], "a.example");
+        assert!(!request.headers().contains_key(PROXY_AUTHORIZATION));
+    }
+
+    #[test]
+    fn a_proxy_gets_its_credentials_and_nobody_else_does() {
+        let forward = Forward {
+            authorization: Some(HeaderValue::from_static("Basic abc")),
+        };
+        let mut request = request("http://a.example/x");
+        let head = CallersHead::rewrite(&mut request, Some(&forward));
+        assert_eq!(request.headers()[PROXY_AUTHORIZATION], "Basic abc");
+        head.restore(&mut request);
+        assert!(request.headers().is_empty());
+
+        let own = HeaderValue::from_static("Bearer own");
+        request.headers_mut().insert(PROXY_AUTHORIZATION, own);
+        let head = CallersHead::rewrite(&mut request, Some(&forward));
+        assert_eq!(request.headers()[PROXY_AUTHORIZATION], "Bearer own");
+        head.restore(&mut request);
+        assert_eq!(request.headers()[PROXY_AUTHORIZATION], "Bearer own");
     }
 
     #[test]
@@ -103,7 +144,7 @@ mod tests {
             .headers_mut()
             .insert(HOST, HeaderValue::from_static("b"));
         *with_host.version_mut() = Version::HTTP_2;
-        let head = CallersHead::rewrite(&mut with_host, false);
+        let head = CallersHead::rewrite(&mut with_host, None);
         assert_eq!(with_host.headers()[HOST], "b");
         assert_eq!(with_host.version(), Version::HTTP_11);
 
@@ -113,7 +154,7 @@ mod tests {
         assert_eq!(with_host.headers()[HOST], "b");
 
         let mut without = request("http://a.example/x");
-        let head = CallersHead::rewrite(&mut without, false);
+        let head = CallersHead::rewrite(&mut without, None);
         head.restore(&mut without);
         assert!(without.headers().is_empty());
     }

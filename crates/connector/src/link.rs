@@ -10,7 +10,7 @@ use hyper::rt::{Read, Write};
 use hyper_util::rt::TokioTimer;
 use outrigger_core::{BoxError, Endpoint};
 
-use crate::head::CallersHead;
+use crate::head::{CallersHead, Forward};
 use crate::kernel::Kind;
 use crate::permit::Leave;
 use crate::request_body::RequestBody;
@@ -27,15 +27,12 @@ pub(crate) struct Link<B> {
 }
 
 enum Sender<B> {
-    Http1(Mutex<http1::SendRequest<RequestBody<B>>>, Proxied),
+    Http1(Mutex<http1::SendRequest<RequestBody<B>>>, Option<Forward>),
     Http2(http2::SendRequest<RequestBody<B>>, Answers),
 }
 
 /// Counts what an HTTP/2 connection brings.
 pub(crate) type Answers = Arc<AtomicU32>;
-
-/// Whether the connection ends at a proxy, which wants whole URIs (RFC 9112 §3.2.2).
-type Proxied = bool;
 
 /// Whether a connection may carry another call after one is over.
 pub(crate) enum Reuse<B> {
@@ -84,7 +81,7 @@ where
         io: T,
         socket: Socket,
         endpoint: Endpoint,
-        proxied: bool,
+        forward: Option<Forward>,
     ) -> hyper::Result<Self>
     where
         T: Read + Write + Unpin + Send + 'static,
@@ -93,7 +90,7 @@ where
         tokio::spawn(connection.with_upgrades());
         Ok(Self {
             endpoint,
-            sender: Sender::Http1(Mutex::new(sender), proxied),
+            sender: Sender::Http1(Mutex::new(sender), forward),
         })
     }
 
@@ -127,8 +124,8 @@ where
                 let sent = sender.clone().try_send_request(request);
                 sent.await.map_err(parts)
             }
-            Sender::Http1(sender, proxied) => {
-                let head = CallersHead::rewrite(&mut request, *proxied);
+            Sender::Http1(sender, forward) => {
+                let head = CallersHead::rewrite(&mut request, forward.as_ref());
                 let sent = lock(sender).try_send_request(request);
                 sent.await.map_err(parts).map_err(|(error, request)| {
                     let restored = request.map(|mut request| {

@@ -1,7 +1,6 @@
 use std::error::Error;
 
 use http::Uri;
-use hyper_util::client::legacy::connect::HttpConnector;
 use outrigger_core::{Blame, BoxError, Failure, Fault, Outcome};
 
 use crate::{HttpVersion, Transport};
@@ -12,9 +11,9 @@ pub(crate) struct Tls {}
 
 impl Tls {
     /// Refuses.
-    pub(crate) async fn dial(
-        self,
-        _: HttpConnector,
+    pub(crate) async fn wrap<T>(
+        &self,
+        _: T,
         _: Uri,
         _: HttpVersion,
     ) -> Result<Transport, BoxError> {

@@ -1,10 +1,13 @@
 use std::error::Error;
-use std::fmt;
+use std::future::{Ready, ready};
 use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll};
+use std::{fmt, io};
 
 use http::Uri;
+use hyper::rt::{Read, Write};
 use hyper_rustls::HttpsConnector;
-use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::client::legacy::connect::Connection;
 use outrigger_core::{BoxError, find};
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, InvalidDnsNameError, PrivateKeyDer};
@@ -54,27 +57,33 @@ impl<B> Connector<B, TcpDialer> {
     }
 
     fn set_tls(self, change: impl FnOnce(&mut Tls)) -> Self {
-        let mut dialer = self.shared.dialer();
-        change(&mut dialer.tls);
-        dialer.tls.made = Arc::default();
-        self.dialer(dialer)
+        self.set_dialer(|dialer| {
+            change(&mut dialer.tls);
+            dialer.tls.made = Arc::default();
+        })
     }
 }
 
 impl Tls {
-    /// Opens a TCP connection and TLS on it.
-    pub(crate) async fn dial(
-        self,
-        tcp: HttpConnector,
+    /// Begins TLS with the host of `uri` at the other end of a transport.
+    pub(crate) async fn wrap<T>(
+        &self,
+        io: T,
         uri: Uri,
         http: HttpVersion,
-    ) -> Result<Transport, BoxError> {
+    ) -> Result<Transport, BoxError>
+    where
+        T: Read + Write + Connection + Unpin + Send + 'static,
+    {
         let mut config = ClientConfig::clone(&*self.config()?);
         if config.alpn_protocols.is_empty() {
             config.alpn_protocols = alpn(http);
         }
-        let stream = HttpsConnector::from((tcp, config)).call(uri).await?;
-        Ok(Transport::new(stream))
+        let stream = HttpsConnector::from((Opened(Some(io)), config))
+            .call(uri)
+            .await?;
+        let http2 = stream.connected().is_negotiated_h2();
+        Ok(Transport::negotiated(stream, http2))
     }
 
     fn config(&self) -> Result<Arc<ClientConfig>, rustls::Error> {
@@ -98,6 +107,23 @@ impl Tls {
             Some((chain, key)) => config.with_client_auth_cert(chain.clone(), key.clone_key()),
             None => Ok(config.with_no_client_auth()),
         }
+    }
+}
+
+/// A transport that is open already, for a connector that wants to open it.
+struct Opened<T>(Option<T>);
+
+impl<T> Service<Uri> for Opened<T> {
+    type Response = T;
+    type Error = io::Error;
+    type Future = Ready<io::Result<T>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, _: Uri) -> Self::Future {
+        ready(self.0.take().ok_or(io::ErrorKind::NotConnected.into()))
     }
 }
 

@@ -1,5 +1,7 @@
 //! The connector against real sockets and in-memory ones.
 
+#[cfg(all(test, target_os = "linux"))]
+mod addresses;
 #[cfg(test)]
 mod basics;
 #[cfg(test)]
