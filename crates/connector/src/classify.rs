@@ -8,6 +8,7 @@ use std::time::Duration;
 use outrigger_core::{Blame, BoxError, Elapsed, Failure, Fault, Outcome, Phase, Rejected, find};
 
 use crate::kernel::BadUri;
+use crate::proxy::ProxyError;
 use crate::tls;
 use crate::{ConnectorError, ErrorKind};
 
@@ -23,6 +24,11 @@ pub(crate) fn request(error: BadUri) -> ConnectorError {
 /// The dialer failed. Nothing was sent; for the rest, a dialer that speaks the layers' words is
 /// believed, and what TLS refuses is final. A time limit within `limit` is that limit's share.
 pub(crate) fn dial(error: BoxError, limit: Duration) -> ConnectorError {
+    if let Some(proxy) = find::<ProxyError>(&*error) {
+        let mut fault = proxy.fault();
+        fault.retry &= !tls::refused(proxy);
+        return ConnectorError::new(ErrorKind::Proxy, fault, error);
+    }
     if tls::refused(&*error) {
         return ConnectorError::new(ErrorKind::Tls, UNSENT.without_retry(), error);
     }

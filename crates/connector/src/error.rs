@@ -27,6 +27,8 @@ pub enum ErrorKind {
     Request,
     /// Name resolution, the TCP connection or the start of HTTP failed.
     Connect,
+    /// A proxy could not be reached, refused, or did not let the connection through.
+    Proxy,
     /// The TLS handshake failed: a certificate, a version or a protocol that one side refuses.
     Tls,
     /// Name resolution, TCP, TLS and the start of HTTP took longer than the connect timeout.
@@ -105,6 +107,7 @@ impl ErrorKind {
         match self {
             Self::Request => "request cannot be sent anywhere",
             Self::Connect => "could not connect",
+            Self::Proxy => "no way through the proxy",
             Self::Tls => "tls handshake failed",
             Self::ConnectTimeout => "connecting took too long",
             Self::AcquireTimeout => "no place on a connection in time",

@@ -13,3 +13,10 @@ pub enum HttpVersion {
     /// What the server chooses by ALPN on `https`; HTTP/2 on `http`, without asking.
     H2c,
 }
+
+impl HttpVersion {
+    /// Whether `http` endpoints are spoken to in HTTP/2 without asking.
+    pub(crate) fn is_http2_without_asking(self) -> bool {
+        matches!(self, Self::Http2 | Self::H2c)
+    }
+}

@@ -41,6 +41,7 @@
 //! [`Fault`]: outrigger_core::Fault
 //! [`call`]: outrigger_core::call
 
+mod bad_proxy;
 mod body;
 mod classify;
 mod connect;
@@ -56,6 +57,8 @@ mod keeper;
 mod kernel;
 mod link;
 mod permit;
+mod proxies;
+mod proxy;
 mod race;
 mod reports;
 mod request_body;
@@ -72,12 +75,14 @@ mod transport;
 mod waiting;
 mod watched;
 
+pub use self::bad_proxy::BadProxy;
 pub use self::body::ConnBody;
 pub use self::connector::Connector;
 pub use self::dial::Dial;
 pub use self::error::{ConnectorError, ErrorKind};
 pub use self::future::ResponseFuture;
 pub use self::http_version::HttpVersion;
+pub use self::proxies::Proxies;
 pub use self::snapshot::{EndpointSnapshot, Snapshot};
 pub use self::tcp_dialer::TcpDialer;
 pub use self::transport::Transport;

@@ -10,10 +10,12 @@ use tokio::net::TcpStream;
 use tower_service::Service;
 
 use crate::dial::Dial;
+use crate::head::Forward;
+use crate::proxy::{Kind, Proxy, ProxyError, negotiate, tunnel};
 use crate::race::race;
 use crate::resolver::Resolver;
 use crate::tls::Tls;
-use crate::{Connector, HttpVersion, Transport};
+use crate::{Connector, HttpVersion, Proxies, Transport};
 
 /// Opens TCP connections, with TLS for `https`: what a connector dials with unless it is told
 /// otherwise.
@@ -24,6 +26,7 @@ use crate::{Connector, HttpVersion, Transport};
 #[derive(Clone, Debug, Default)]
 pub struct TcpDialer {
     resolver: Resolver,
+    proxies: Proxies,
     pub(crate) tls: Tls,
 }
 
@@ -69,6 +72,15 @@ impl<B> Connector<B, TcpDialer> {
         self.set_dialer(|dialer| dialer.resolver = Resolver::given(service))
     }
 
+    /// Goes through these proxies; [`Proxies::from_env`] takes those of the environment. By default none.
+    ///
+    /// Through a proxy, a [`resolver`](Self::resolver) is asked for the proxy's name, and for that of
+    /// the endpoint only before `socks5`: all other proxies resolve it themselves.
+    #[must_use]
+    pub fn proxies(self, proxies: Proxies) -> Self {
+        self.set_dialer(|dialer| dialer.proxies = proxies)
+    }
+
     pub(crate) fn set_dialer(self, change: impl FnOnce(&mut TcpDialer)) -> Self {
         let mut dialer = self.shared.dialer();
         change(&mut dialer);
@@ -77,6 +89,7 @@ impl<B> Connector<B, TcpDialer> {
 }
 
 impl TcpDialer {
+    /// Opens a TCP connection.
     async fn open(
         &self,
         host: &str,
@@ -87,6 +100,47 @@ impl TcpDialer {
         let stream = race(addresses, patience, TcpStream::connect).await?;
         stream.set_nodelay(true)?;
         Ok(TokioIo::new(stream))
+    }
+
+    /// Opens a connection to a proxy and, over it, one to the host of `uri`; over one to an HTTP proxy
+    /// that needs none, HTTP/1.1 requests are handed to the proxy itself.
+    async fn open_through(
+        &self,
+        proxy: &Proxy,
+        uri: &Uri,
+        http: HttpVersion,
+        patience: Duration,
+    ) -> Result<Transport, BoxError> {
+        let unreachable = |error| ProxyError::passing("cannot be reached").with_source(error);
+        let stream = self.open(proxy.host(), proxy.port(), patience).await;
+        let mut stream = stream.map_err(unreachable)?;
+        let (host, port) = host_and_port(uri);
+        let io = match proxy.kind {
+            Kind::Http => Transport::new(stream),
+            Kind::Https => {
+                let secure = self
+                    .tls
+                    .wrap(stream, proxy.uri().clone(), HttpVersion::Http1);
+                secure.await.map_err(unreachable)?
+            }
+            Kind::Socks5 | Kind::Socks5h => {
+                let mut host = host.trim_matches(['[', ']']).to_owned();
+                if proxy.kind == Kind::Socks5
+                    && let Some(address) = self.resolver.addresses(&host, port).await?.first()
+                {
+                    host = address.ip().to_string();
+                }
+                negotiate(stream.inner_mut(), &host, port, proxy.credentials()).await?;
+                return Ok(Transport::new(stream));
+            }
+        };
+        let authorization = proxy.authorization();
+        if uri.scheme() == Some(&Scheme::HTTP) && !http.is_http2_without_asking() {
+            let authorization = authorization.cloned();
+            return Ok(io.forwarding(Forward { authorization }));
+        }
+        let target = format!("{host}:{port}");
+        Ok(Transport::new(tunnel(io, &target, authorization).await?))
     }
 }
 
@@ -99,12 +153,29 @@ impl Dial for TcpDialer {
         http: HttpVersion,
         patience: Duration,
     ) -> Result<Transport, BoxError> {
-        let host = uri.host().unwrap_or_default();
-        let port = uri.port_u16().unwrap_or_default();
-        let stream = self.open(host, port, patience).await?;
-        if uri.scheme() == Some(&Scheme::HTTPS) {
-            return self.tls.wrap(stream, uri, http).await;
+        let secure = uri.scheme() == Some(&Scheme::HTTPS);
+        if let Some(proxy) = self.proxies.of(&uri) {
+            let way = self.open_through(proxy, &uri, http, patience).await;
+            let way = way.map_err(|error| match error.downcast::<ProxyError>() {
+                Ok(error) => error.of(proxy).into(),
+                Err(error) => error,
+            })?;
+            return match secure {
+                true => self.tls.wrap(way, uri, http).await,
+                false => Ok(way),
+            };
         }
-        Ok(Transport::new(stream))
+        let (host, port) = host_and_port(&uri);
+        let stream = self.open(host, port, patience).await?;
+        match secure {
+            true => self.tls.wrap(stream, uri, http).await,
+            false => Ok(Transport::new(stream)),
+        }
     }
+}
+
+/// An endpoint's URI names both.
+fn host_and_port(uri: &Uri) -> (&str, u16) {
+    let port = uri.port_u16().unwrap_or_default();
+    (uri.host().unwrap_or_default(), port)
 }

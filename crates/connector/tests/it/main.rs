@@ -15,6 +15,8 @@ mod lifetime;
 #[cfg(test)]
 mod pool;
 #[cfg(test)]
+mod proxies;
+#[cfg(test)]
 mod retirement;
 #[cfg(test)]
 mod support;

@@ -1,5 +1,6 @@
 pub(crate) mod http1;
 pub(crate) mod memory;
+pub(crate) mod proxy;
 pub(crate) mod tls;
 
 use std::collections::VecDeque;

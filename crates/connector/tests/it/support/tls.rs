@@ -45,6 +45,22 @@ impl Authority {
 /// A server's certificate and its key.
 pub(crate) struct Identity(CertificateDer<'static>, KeyPair);
 
+impl Identity {
+    /// A server that shows it, and chooses among these protocols.
+    pub(crate) fn acceptor(self, alpn: &[&str]) -> TlsAcceptor {
+        let Self(certificate, key) = self;
+        let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
+        let mut config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![certificate], key)
+            .unwrap();
+        config.alpn_protocols = alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
+        TlsAcceptor::from(Arc::new(config))
+    }
+}
+
 /// A raw HTTP/2 server behind TLS.
 pub(crate) struct Server {
     addr: SocketAddr,
@@ -55,16 +71,7 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) async fn bind(identity: Identity, alpn: &[&str], script: Script) -> Self {
-        let Identity(certificate, key) = identity;
-        let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
-        let mut config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(vec![certificate], key)
-            .unwrap();
-        config.alpn_protocols = alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
-        let acceptor = TlsAcceptor::from(Arc::new(config));
+        let acceptor = identity.acceptor(alpn);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let addr = listener.local_addr().unwrap();
         let accepted = Arc::<AtomicUsize>::default();
