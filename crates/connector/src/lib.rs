@@ -72,6 +72,8 @@ mod tcp_dialer;
 #[cfg_attr(not(feature = "tls"), path = "no_tls.rs")]
 mod tls;
 mod transport;
+#[cfg(unix)]
+mod unix_dialer;
 mod waiting;
 mod watched;
 
@@ -86,3 +88,5 @@ pub use self::proxies::Proxies;
 pub use self::snapshot::{EndpointSnapshot, Snapshot};
 pub use self::tcp_dialer::TcpDialer;
 pub use self::transport::Transport;
+#[cfg(unix)]
+pub use self::unix_dialer::UnixDialer;

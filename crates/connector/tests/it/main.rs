@@ -1,6 +1,7 @@
 //! The connector against real sockets and in-memory ones.
 
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(test)]
+#[cfg(target_os = "linux")]
 mod addresses;
 #[cfg(test)]
 mod basics;
@@ -22,3 +23,6 @@ mod retirement;
 mod support;
 #[cfg(test)]
 mod tls;
+#[cfg(test)]
+#[cfg(unix)]
+mod unix;
