@@ -110,8 +110,7 @@ where
         policy: &Arc<Policy<P>>,
         request: Request<B>,
     ) -> Self {
-        let mut scope = Scope::join();
-        let entered = scope.enter();
+        let opened = Scope::open();
         if let Some(deadline) = request.extensions().get::<Deadline>() {
             call::update(|call| call.shorten(*deadline, Instant::now()));
         }
@@ -134,13 +133,12 @@ where
             Poll::Ready(Err(error)) => (State::failed(error), None),
             Poll::Pending => (State::readying(request), Some(take_polled(inner))),
         };
-        drop(entered);
         Self {
             state,
             inner,
             planned: Some(Planned {
                 run: Run::new(plan, Arc::clone(policy), head, replay, made),
-                scope,
+                scope: opened.close(),
             }),
         }
     }

@@ -200,7 +200,7 @@ where
 }
 
 impl<B, R: Body, P> Run<B, R, P> {
-    /// A call of which so many attempts are made, none or one.
+    /// A call of which no attempt is made yet.
     #[inline]
     pub(crate) fn new(
         plan: Plan,
