@@ -225,7 +225,9 @@ mod loom_tests {
                 thread::spawn(move || tokens.put(14))
             });
             let took = tokens.take(14, 0);
-            threads.map(|thread| thread.join().unwrap());
+            for thread in threads {
+                thread.join().unwrap();
+            }
             assert_eq!(tokens.left(0), if took { 14 } else { 28 });
         });
     }
