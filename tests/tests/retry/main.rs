@@ -7,19 +7,5 @@
 )]
 
 mod grpc;
+mod lost;
 mod table;
-
-use std::future::{Future, poll_fn};
-use std::pin::pin;
-
-use outrigger_core::call::{self, Call, Scope};
-
-/// Makes a call within a Call of which this was said before.
-async fn within<F: Future>(said: impl Fn(&mut Call), call: impl FnOnce() -> F) -> F::Output {
-    let mut scope = Scope::begin();
-    let mut future = pin!(scope.run(|| {
-        call::update(said);
-        call()
-    }));
-    poll_fn(|cx| scope.run(|| future.as_mut().poll(cx))).await
-}

@@ -1,5 +1,6 @@
 //! The table of decisions in the docs of `outrigger-retry`, walked over HTTP/1.1 and HTTP/2.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -9,22 +10,21 @@ use http::header::CONTENT_TYPE;
 use http::{Method, Request};
 use http_body_util::Full;
 use outrigger_connector::{Connector, HttpVersion};
+use outrigger_idempotency::{IdempotencyKeyLayer, KeyFormat};
 use outrigger_retry::{Exponential, RetryLayer};
 use outrigger_testkit::raw::Code;
-use outrigger_testkit::upstream::{Behaviour, Upstream};
+use outrigger_testkit::upstream::{Arrival, Behaviour, Upstream};
 use outrigger_testkit::{Reply, Server};
 use tokio::net::TcpSocket;
 use tokio::task::JoinSet;
 use tower::{Layer, ServiceExt};
-
-use crate::within;
 
 const TABLE: &str = include_str!("../../../crates/retry/docs/decisions.md");
 
 struct Row {
     method: Method,
     outcome: &'static str,
-    honoured: bool,
+    key: &'static str,
     replay: bool,
     sent: usize,
 }
@@ -39,7 +39,7 @@ fn rows() -> impl Iterator<Item = Row> {
         Row {
             method: method.parse().unwrap(),
             outcome,
-            honoured: key == "honoured",
+            key,
             replay: replay == "yes",
             sent: sent.parse().unwrap(),
         }
@@ -106,19 +106,20 @@ async fn walk(row: &Row, behaviour: Behaviour, version: HttpVersion) -> (usize, 
         .on_attempt(move |_| {
             counted.fetch_add(1, Ordering::Relaxed);
         });
-    let service = layer.layer(Connector::new().http(version));
-    let honoured = row.honoured;
-    let call = within(
-        move |call| {
-            if honoured {
-                call.honour_key();
-            }
-        },
-        || service.oneshot(request),
-    );
+    let keys = IdempotencyKeyLayer::new(KeyFormat::Raw)
+        .server_honours(row.key == "honoured")
+        .enabled(!row.key.is_empty());
+    let service = keys.layer(layer.layer(Connector::new().http(version)));
+    let call = service.oneshot(request);
     let _ = tokio::time::timeout(Duration::from_secs(30), call)
         .await
         .unwrap();
+    let arrivals = server.log().entries();
+    let keys: HashSet<_> = arrivals.iter().map(Arrival::idempotency_key).collect();
+    if !arrivals.is_empty() {
+        assert_eq!(keys.len(), 1, "another key for another attempt");
+        assert_eq!(keys.contains(&None), row.key.is_empty());
+    }
     (
         attempts.load(Ordering::Relaxed),
         server.log().executed().len(),
@@ -133,11 +134,11 @@ async fn walk_all(version: HttpVersion) -> usize {
         };
         walks.spawn(async move {
             let (attempts, executed) = walk(&row, behaviour, version).await;
-            let name = format!("{} {} {}", row.method, row.outcome, row.replay);
+            let name = format!("{} {} {} {}", row.method, row.outcome, row.key, row.replay);
             assert_eq!(attempts, row.sent, "{name}");
             let harmless = ["unsent", "unprocessed", "421"].contains(&row.outcome);
             assert_eq!(executed, if harmless { 0 } else { row.sent }, "{name}");
-            if !row.method.is_idempotent() && !row.honoured {
+            if !row.method.is_idempotent() && row.key != "honoured" {
                 assert!(executed <= 1, "{name} was executed {executed} times");
             }
         });
