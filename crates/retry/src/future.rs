@@ -17,7 +17,7 @@ use tower_service::Service;
 use crate::policy::Policy;
 use crate::replay::Replay;
 use crate::run::{Plan, Pristine, Run};
-use crate::{ReplayBody, RetryBody};
+use crate::{ReplayBody, RetryBody, Rewind};
 
 pin_project! {
     /// The response future of [`RetryService`](crate::RetryService).
@@ -97,7 +97,7 @@ impl<S, B, R, P> RetryFuture<S, S::Future, B, R, P>
 where
     S: Service<Request<ReplayBody<B>>, Response = Response<R>> + Clone,
     S::Error: Into<BoxError>,
-    B: Body + Unpin,
+    B: Body + Unpin + 'static,
     B::Error: Into<BoxError>,
     R: Body,
     P: Iterator<Item = Duration> + Clone,
@@ -114,12 +114,13 @@ where
         if let Some(deadline) = request.extensions().get::<Deadline>() {
             call::update(|call| call.shorten(*deadline, Instant::now()));
         }
+        let rewind = request.extensions().get::<Rewind<B>>().cloned();
         let head = Pristine::of(&request);
         let (mut parts, body) = request.into_parts();
         let (replay, body) = if plan.is_once() {
             (Replay::Gone, ReplayBody::direct(body))
         } else {
-            Replay::new(body, &policy.memory)
+            Replay::new(body, rewind, &policy.memory)
         };
         policy.settings.number(&mut parts.headers, 1);
         let request = Request::from_parts(parts, body);

@@ -144,8 +144,8 @@ impl<P> RetryLayer<P> {
         self
     }
 
-    /// Keeps up to this many bytes of a request body for another attempt; a longer body is sent once.
-    /// Default: 64 KiB.
+    /// Keeps up to this many bytes of a request body for another attempt; a longer body is sent once,
+    /// unless its request says how to make it once more ([`Rewind`](crate::Rewind)). Default: 64 KiB.
     pub fn replay_per_call(mut self, bytes: usize) -> Self {
         self.replay_per_call = bytes;
         self

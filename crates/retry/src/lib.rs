@@ -4,7 +4,8 @@
 //! its method is idempotent, its caller says [`Idempotent`], or the server honours its idempotency key.
 //! Which outcomes are worth it is a [table](decisions). Each retry is paid from a [`Budget`] that only
 //! success fills, pauses with full jitter, obeys `Retry-After` or gives up, and keeps the deadline. Bodies
-//! of any kind are replayed while they stream ([`ReplayBody`]); nothing is ever collected first.
+//! of any kind are replayed while they stream ([`ReplayBody`]); nothing is ever collected first, and what is
+//! too long to be kept can be made once more ([`Rewind`]).
 //!
 //! ```
 //! use outrigger_retry::{Attempts, RetryLayer};
@@ -65,7 +66,7 @@ pub use self::budgets::Budgets;
 pub use self::error::{Exhausted, RetryAborted};
 pub use self::future::RetryFuture;
 pub use self::layer::RetryLayer;
-pub use self::replay::ReplayBody;
+pub use self::replay::{ReplayBody, Rewind};
 pub use self::response_body::RetryBody;
 pub use self::service::RetryService;
 pub use self::wishes::{Idempotent, Retries};

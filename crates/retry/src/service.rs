@@ -39,7 +39,7 @@ impl<S, B, R, P> Service<Request<B>> for RetryService<S, P>
 where
     S: Service<Request<ReplayBody<B>>, Response = Response<R>> + Clone,
     S::Error: Into<BoxError>,
-    B: Body + Unpin,
+    B: Body + Unpin + 'static,
     B::Error: Into<BoxError>,
     R: Body,
     P: Iterator<Item = Duration> + Clone,

@@ -3,7 +3,7 @@ use http::{HeaderMap, Method, Request, Uri};
 use outrigger::idempotency::IdempotencyKey;
 use outrigger::{Endpoint, RequestId};
 
-use super::upload::{self, RequestBody};
+use super::upload::{self, Again, RequestBody};
 use super::{RequestArgs, encode};
 use crate::options::Key;
 use crate::usage::Usage;
@@ -24,7 +24,7 @@ impl RequestArgs {
     /// # Errors
     /// [`Usage`] for what no request can be made of; it repeats neither URL nor header values.
     pub(crate) async fn build(&self) -> Result<Request<RequestBody>, Usage> {
-        let (content_type, body) = body(self).await?;
+        let (content_type, body, again) = body(self).await?;
         let mut headers = headers(&self.headers)?;
         if let (Some(content_type), Entry::Vacant(entry)) =
             (content_type, headers.entry(CONTENT_TYPE))
@@ -38,6 +38,9 @@ impl RequestArgs {
         if let Some(id) = &self.options.request_id {
             let id = RequestId::parse(id).map_err(|error| Usage::new(error.to_string()))?;
             request.extensions_mut().insert(id);
+        }
+        if let Some(again) = again {
+            request.extensions_mut().insert(again);
         }
         if let Key::Own(key) = &self.options.idempotency_key {
             let key = IdempotencyKey::parse(key).map_err(|error| Usage::new(error.to_string()))?;
@@ -104,29 +107,33 @@ fn headers(lines: &[String]) -> Result<HeaderMap, Usage> {
     Ok(headers)
 }
 
-type Body = (Option<&'static str>, Option<RequestBody>);
+type Body = (Option<&'static str>, Option<RequestBody>, Option<Again>);
 
 async fn body(args: &RequestArgs) -> Result<Body, Usage> {
     if let Some(json) = &args.json {
         serde_json::from_str::<serde::de::IgnoredAny>(json)
             .map_err(|error| Usage::new(format!("--json is no JSON: {error}")))?;
-        return Ok((Some("application/json"), Some(upload::text(json.clone()))));
+        let body = upload::text(json.clone());
+        return Ok((Some("application/json"), Some(body), None));
     }
     if !args.form.is_empty() {
         let form = encode::pairs(pairs(&args.form, "-f")?);
         let content_type = "application/x-www-form-urlencoded";
-        return Ok((Some(content_type), Some(upload::text(form))));
+        return Ok((Some(content_type), Some(upload::text(form)), None));
     }
-    let body = match args
+    let (body, again) = match args
         .data
         .as_deref()
         .map(|data| (data, data.strip_prefix('@')))
     {
-        None => None,
-        Some((_, Some(path))) => Some(upload::file(path).await?),
-        Some((text, None)) => Some(upload::text(text.to_owned())),
+        None => (None, None),
+        Some((_, Some(path))) => {
+            let (body, again) = upload::file(path).await?;
+            (Some(body), again)
+        }
+        Some((text, None)) => (Some(upload::text(text.to_owned())), None),
     };
-    Ok((None, body))
+    Ok((None, body, again))
 }
 
 fn pairs<'a>(pairs: &'a [String], option: &str) -> Result<Vec<(&'a str, &'a str)>, Usage> {

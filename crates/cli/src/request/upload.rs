@@ -1,3 +1,4 @@
+use std::fs::Metadata;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -6,6 +7,7 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full};
+use outrigger::retry::Rewind;
 use tokio::fs::File;
 use tokio::io::{AsyncRead, AsyncReadExt, ReadBuf};
 
@@ -24,10 +26,15 @@ pub(crate) fn text(text: impl Into<Bytes>) -> RequestBody {
         .boxed_unsync()
 }
 
-/// A body that is read from a file, or from standard input for `-`, while it is sent.
-pub(super) async fn file(path: &str) -> Result<RequestBody, Usage> {
+/// How the body of a request is read once more.
+pub(super) type Again = Rewind<RequestBody>;
+
+/// A body that is read from a file, or from standard input for `-`, while it is sent; and how to read
+/// a file once more.
+pub(super) async fn file(path: &str) -> Result<(RequestBody, Option<Again>), Usage> {
     if path == "-" {
-        return Ok(Upload::new(tokio::io::stdin(), None).boxed_unsync());
+        let stdin = Upload::new(tokio::io::stdin(), None);
+        return Ok((stdin.boxed_unsync(), None));
     }
     let cannot = |error| Usage::new(format!("cannot read {path}: {error}"));
     let file = File::open(path).await.map_err(cannot)?;
@@ -36,11 +43,42 @@ pub(super) async fn file(path: &str) -> Result<RequestBody, Usage> {
         return Err(Usage::new(format!("cannot read {path}: it is a directory")));
     }
     if !about.is_file() {
-        return Ok(Upload::new(file, None).boxed_unsync());
+        return Ok((Upload::new(file, None).boxed_unsync(), None));
     }
-    // What is appended meanwhile is not sent: the length was promised.
-    let length = about.len();
-    Ok(Upload::new(file.take(length), Some(length)).boxed_unsync())
+    let (path, length) = (path.to_owned(), about.len());
+    let again = Again::new(move || match reopen(&path, &about) {
+        Ok(file) => measured(file, length),
+        Err(error) => measured(Broken(Some(error)), length),
+    });
+    Ok((measured(file, length), Some(again)))
+}
+
+/// What is appended meanwhile is not sent: the length was promised.
+fn measured(source: impl AsyncRead + Send + Unpin + 'static, length: u64) -> RequestBody {
+    Upload::new(source.take(length), Some(length)).boxed_unsync()
+}
+
+/// Opens a file again, unless it has changed: every attempt sends the same.
+fn reopen(path: &str, before: &Metadata) -> io::Result<File> {
+    let file = std::fs::File::open(path)?;
+    let now = file.metadata()?;
+    if now.len() != before.len() || now.modified()? != before.modified()? {
+        return Err(io::Error::other("the file was changed between attempts"));
+    }
+    Ok(File::from_std(file))
+}
+
+/// A source that could not be opened again.
+struct Broken(Option<io::Error>);
+
+impl AsyncRead for Broken {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        _: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Poll::Ready(self.0.take().map_or(Ok(()), Err))
+    }
 }
 
 /// What is read of a source, in frames.
@@ -129,6 +167,24 @@ mod tests {
         assert_eq!(read(b"unmeasured", None).await.unwrap(), "unmeasured");
         let short = read(b"sho", Some(5)).await.unwrap_err();
         assert_eq!(short.kind(), io::ErrorKind::UnexpectedEof);
+    }
+
+    #[tokio::test]
+    async fn a_file_is_read_once_more_unless_it_has_changed() {
+        let path = std::env::temp_dir().join(format!("outrigger-upload-{}", std::process::id()));
+        std::fs::write(&path, "whole").unwrap();
+        let (body, again) = file(path.to_str().unwrap()).await.unwrap();
+        let again = again.unwrap();
+        assert_eq!(body.collect().await.unwrap().to_bytes(), "whole");
+        for _ in 0..2 {
+            let body = again.body();
+            assert_eq!(body.size_hint().exact(), Some(5));
+            assert_eq!(body.collect().await.unwrap().to_bytes(), "whole");
+        }
+        std::fs::write(&path, "another").unwrap();
+        assert!(again.body().collect().await.is_err());
+        std::fs::remove_file(&path).unwrap();
+        assert!(again.body().collect().await.is_err());
     }
 
     #[test]

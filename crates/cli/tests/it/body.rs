@@ -78,6 +78,20 @@ async fn a_file_is_sent_byte_for_byte_with_its_length() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_file_too_long_to_be_kept_is_read_again_for_another_attempt() {
+    let upstream = upstream().await;
+    let file = fresh("again.bin");
+    fs::write(&file, vec![7; 300_000]).unwrap();
+    let data = format!("@{}", file.display());
+    let url = upstream.url("/first/1/status/500/then/status/200");
+    let ended = outrigger(&["call", "PUT", &url, "-d", &data, "--backoff", "1ms..1ms"]).await;
+    assert_eq!(ended.code, 0, "{}", ended.stderr);
+    let arrivals = upstream.log().entries();
+    let sent: Vec<_> = arrivals.iter().map(|arrival| arrival.body_len).collect();
+    assert_eq!(sent, [300_000; 2]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn standard_input_is_sent_as_it_comes() {
     let upstream = upstream().await;
     let url = upstream.url("/echo");

@@ -4,6 +4,7 @@ mod body;
 mod memory;
 mod piece;
 mod reader;
+mod rewind;
 mod tape;
 
 use std::pin::Pin;
@@ -18,6 +19,7 @@ pub use self::body::ReplayBody;
 use self::body::to_bytes;
 pub(crate) use self::memory::Memory;
 use self::memory::Share;
+pub use self::rewind::Rewind;
 use self::tape::Tape;
 
 /// Makes the request body of each attempt.
@@ -29,6 +31,8 @@ pub(crate) enum Replay<B> {
     Whole { data: Bytes, _share: Share },
     /// Kept while it is read.
     Tape(Recording<B>),
+    /// Not kept: the caller makes it once more.
+    Made(Rewind<B>),
     /// Sent, and not kept.
     Gone,
 }
@@ -39,10 +43,17 @@ where
     B::Error: Into<BoxError>,
 {
     /// Looks at a body and keeps of it as much as is needed; with the body of the first attempt.
-    pub(crate) fn new(body: B, memory: &Arc<Memory>) -> (Self, ReplayBody<B>) {
+    pub(crate) fn new(
+        body: B,
+        rewind: Option<Rewind<B>>,
+        memory: &Arc<Memory>,
+    ) -> (Self, ReplayBody<B>) {
         let hint = body.size_hint();
         if body.is_end_stream() {
             return (Self::Empty(hint), ReplayBody::empty(hint));
+        }
+        if let Some(rewind) = rewind {
+            return (Self::Made(rewind), ReplayBody::direct(body));
         }
         if usize::try_from(hint.lower()).map_or(true, |least| least > memory.per_call()) {
             return (Self::Gone, ReplayBody::direct(body));
@@ -91,6 +102,7 @@ impl<B> Replay<B> {
             Self::Empty(hint) => Some(ReplayBody::empty(*hint)),
             Self::Whole { data, .. } => Some(ReplayBody::whole(data.clone())),
             Self::Tape(recording) => recording.0.rewind().map(ReplayBody::tape),
+            Self::Made(rewind) => Some(ReplayBody::direct(rewind.body())),
             Self::Gone => None,
         }
     }
@@ -137,7 +149,7 @@ mod tests {
         B::Error: Into<BoxError>,
     {
         fn new(body: B, memory: &Arc<Memory>) -> Self {
-            let (replay, first) = Replay::new(body, memory);
+            let (replay, first) = Replay::new(body, None, memory);
             let first = Some(first);
             Self { first, replay }
         }

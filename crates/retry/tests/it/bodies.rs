@@ -1,11 +1,14 @@
 //! Request bodies through the layer.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Response};
 use http_body::{Body as _, Frame};
 use http_body_util::{BodyExt, Channel};
 use outrigger_core::{Failure, Fault, Outcome};
-use outrigger_retry::ReplayBody;
+use outrigger_retry::{ReplayBody, Rewind};
 use outrigger_testkit::{Body, BoxError, Reply, mock::Mock};
 use tokio::sync::mpsc;
 use tower::{Layer, Service, ServiceExt, service_fn};
@@ -74,6 +77,39 @@ async fn a_body_past_its_cap_is_sent_once_and_whole() {
     let entries = mock.log().entries();
     assert_eq!(entries.len(), 1);
     assert_eq!(entries[0].body().unwrap().len(), 9 * 1024);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_can_be_made_once_more_is_sent_again_however_long_it_is() {
+    let mock = Mock::new();
+    mock.any("/").always(Reply::status(500));
+    let made = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&made);
+    let long = || Body::from(vec![7; 200_000]);
+    let rewind = Rewind::new(move || {
+        counted.fetch_add(1, Ordering::Relaxed);
+        long()
+    });
+    let mut request = put(long());
+    request.extensions_mut().insert(rewind);
+    // Nothing of it may be kept.
+    let service = steady().replay_memory(0).layer(mock.clone());
+    assert_eq!(service.oneshot(request).await.unwrap().status(), 500);
+    let entries = mock.log().entries();
+    assert_eq!((entries.len(), made.load(Ordering::Relaxed)), (3, 2));
+    let whole = entries.iter().map(|entry| entry.body().unwrap());
+    assert!(whole.into_iter().all(|body| body.len() == 200_000));
+}
+
+#[tokio::test(start_paused = true)]
+async fn how_to_make_a_body_of_another_type_is_passed_over() {
+    let mock = Mock::new();
+    mock.any("/").always(Reply::status(500));
+    let mut request = put(Body::from("short"));
+    let other = Rewind::new(|| -> Channel<Bytes> { panic!("of another type") });
+    request.extensions_mut().insert(other);
+    steady().layer(mock.clone()).oneshot(request).await.unwrap();
+    assert_eq!(mock.log().entries().len(), 3);
 }
 
 #[tokio::test(start_paused = true)]
