@@ -5,13 +5,16 @@ use std::time::Duration;
 use outrigger_core::Rejected;
 use tokio::time::Instant;
 
-/// A refusal: the endpoint fails, and its calls pause for longer than this one can wait.
+/// A refusal: the endpoint fails, and its calls pause for longer than this one can wait, or as many as
+/// may wait already.
 ///
 /// Its `source()` is a [`Rejected`], from which other layers learn that nothing was sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Paused {
     wait: Duration,
     retry_at: Instant,
+    /// Whether it could have waited, had there been a place.
+    crowded: bool,
     rejected: Rejected,
 }
 
@@ -20,7 +23,17 @@ impl Paused {
         Self {
             wait: retry_at.saturating_duration_since(now),
             retry_at,
+            crowded: false,
             rejected: Rejected::new("backoff").with_retry_at(retry_at),
+        }
+    }
+
+    /// The same, because too many calls wait already.
+    pub(crate) fn crowded(now: Instant, retry_at: Instant) -> Self {
+        let crowded = true;
+        Self {
+            crowded,
+            ..Self::new(now, retry_at)
         }
     }
 
@@ -36,7 +49,11 @@ impl fmt::Display for Paused {
             f,
             "calls to the failing endpoint pause for {:?} more",
             self.wait
-        )
+        )?;
+        if self.crowded {
+            f.write_str(", and no more of them may wait")?;
+        }
+        Ok(())
     }
 }
 

@@ -11,6 +11,7 @@ use pin_project_lite::pin_project;
 use tokio::time::{Instant, Sleep, sleep_until};
 use tower_service::Service;
 
+use crate::place::Place;
 use crate::runs::Turn;
 
 pin_project! {
@@ -29,10 +30,16 @@ pin_project! {
         // The call was refused, or the inner service failed to become ready.
         Failed { error: Option<BoxError> },
         // The call pauses, or the inner service was not ready: it is polled here, and then called.
-        Waiting { pause: Option<Pin<Box<Sleep>>>, service: S, request: Option<Request<B>> },
+        Waiting { pause: Option<Pause>, service: S, request: Option<Request<B>> },
         // The inner service has the request.
         Called { #[pin] future: F },
     }
+}
+
+/// A pause, and the place in which it is waited for.
+pub(crate) struct Pause {
+    sleep: Pin<Box<Sleep>>,
+    _place: Place,
 }
 
 impl<S, F, B> ResponseFuture<S, F, B> {
@@ -55,11 +62,16 @@ impl<S, F, B> State<S, F, B> {
     }
 
     /// Waits until an instant, and then for a service of its own to become ready.
-    pub(crate) fn pause(service: S, request: Request<B>, at: Instant) -> Self {
-        Self::waiting(Some(Box::pin(sleep_until(at))), service, request)
+    pub(crate) fn pause(service: S, request: Request<B>, at: Instant, place: Place) -> Self {
+        let sleep = Box::pin(sleep_until(at));
+        let pause = Pause {
+            sleep,
+            _place: place,
+        };
+        Self::waiting(Some(pause), service, request)
     }
 
-    fn waiting(pause: Option<Pin<Box<Sleep>>>, service: S, request: Request<B>) -> Self {
+    fn waiting(pause: Option<Pause>, service: S, request: Request<B>) -> Self {
         call::update(Call::hold);
         Self::Waiting {
             pause,
@@ -114,7 +126,7 @@ where
                     service,
                     request,
                 } => {
-                    if let Some(sleep) = pause {
+                    if let Some(Pause { sleep, .. }) = pause {
                         ready!(sleep.as_mut().poll(cx));
                         *pause = None;
                     }

@@ -5,7 +5,7 @@ use outrigger_core::Exponential;
 use tower_layer::Layer;
 
 use crate::BackoffService;
-use crate::runs::Runs;
+use crate::runs::{Limits, Runs};
 
 /// Paces the calls to each endpoint that fails.
 ///
@@ -14,6 +14,7 @@ use crate::runs::Runs;
 pub struct BackoffLayer {
     schedule: Exponential,
     max_wait: Duration,
+    max_waiting: usize,
     endpoints: usize,
     enabled: bool,
 }
@@ -23,11 +24,15 @@ impl BackoffLayer {
     /// none does, the rest share one run.
     pub const DEFAULT_ENDPOINTS: usize = 10_000;
 
+    /// The most calls that wait for one endpoint at a time: 1,024.
+    pub const DEFAULT_MAX_WAITING: usize = 1_024;
+
     /// Pauses by this schedule: its first pause after one failure, its second after two.
     pub fn new(schedule: Exponential) -> Self {
         Self {
             schedule,
             max_wait: Duration::MAX,
+            max_waiting: Self::DEFAULT_MAX_WAITING,
             endpoints: Self::DEFAULT_ENDPOINTS,
             enabled: true,
         }
@@ -40,6 +45,15 @@ impl BackoffLayer {
     #[must_use]
     pub fn max_wait(mut self, max_wait: Duration) -> Self {
         self.max_wait = max_wait;
+        self
+    }
+
+    /// The most calls that wait for one endpoint at a time; one more is refused at once. Default:
+    /// [`DEFAULT_MAX_WAITING`](Self::DEFAULT_MAX_WAITING). With 0 every call that would have to wait is
+    /// refused.
+    #[must_use]
+    pub fn max_waiting(mut self, max_waiting: usize) -> Self {
+        self.max_waiting = max_waiting;
         self
     }
 
@@ -63,7 +77,13 @@ impl<S> Layer<S> for BackoffLayer {
     type Service = BackoffService<S>;
 
     fn layer(&self, inner: S) -> BackoffService<S> {
-        let runs = || Runs::new(self.schedule.clone(), self.max_wait, self.endpoints);
-        BackoffService::new(inner, self.enabled.then(|| Arc::new(runs())))
+        let runs = || {
+            let limits = Limits {
+                max_wait: self.max_wait,
+                max_waiting: self.max_waiting,
+            };
+            Arc::new(Runs::new(self.schedule.clone(), limits, self.endpoints))
+        };
+        BackoffService::new(inner, self.enabled.then(runs))
     }
 }

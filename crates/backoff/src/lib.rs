@@ -2,7 +2,7 @@
 //!
 //! Per endpoint the layer keeps the run of failures and the instant of the last one. A call draws its
 //! own pause for the present run and waits until that long after the last failure; a call that cannot
-//! wait so long is refused at once.
+//! wait so long, or for which there is no place to wait, is refused at once.
 //!
 //! ```
 //! use std::time::Duration;
@@ -59,6 +59,7 @@
 mod error;
 mod future;
 mod layer;
+mod place;
 mod run;
 mod runs;
 mod service;

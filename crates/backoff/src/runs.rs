@@ -6,6 +6,7 @@ use outrigger_core::{BoxError, Deadline, Exponential, Keyed, Spare, call, inboun
 use tokio::time::Instant;
 
 use crate::Paused;
+use crate::place::{Place, Places};
 use crate::run::Run;
 use crate::verdict::Verdict;
 
@@ -13,41 +14,63 @@ use crate::verdict::Verdict;
 #[derive(Debug)]
 pub(crate) struct Runs {
     schedule: Exponential,
-    max_wait: Duration,
+    limits: Limits,
     memory: Duration,
     table: Keyed<Entry>,
 }
 
+/// How long calls wait, and how many for one endpoint.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    pub(crate) max_wait: Duration,
+    pub(crate) max_waiting: usize,
+}
+
 impl Runs {
-    pub(crate) fn new(schedule: Exponential, max_wait: Duration, endpoints: usize) -> Self {
+    pub(crate) fn new(schedule: Exponential, limits: Limits, endpoints: usize) -> Self {
         let longest = schedule.pause(u32::MAX, u64::MAX);
         Self {
             schedule,
-            max_wait,
+            limits,
             memory: longest.saturating_mul(2),
             table: Keyed::new(endpoints),
         }
     }
 
-    /// Admits a call, now or at an instant that it can wait for.
+    /// Admits a call, now or at an instant that it can wait for in a place of its own.
     pub(crate) fn admit<B>(
         &self,
         request: &Request<B>,
         now: Instant,
-    ) -> Result<(Turn, Option<Instant>), Paused> {
+    ) -> Result<(Turn, Option<(Instant, Place)>), Paused> {
         let entry = self.table.at(request.uri(), now, Entry::default);
         let slot = entry.lock().draw(&self.schedule, now, fastrand::u64(..));
-        if let Some(at) = slot.at
-            && (at.saturating_duration_since(now) > self.max_wait || is_too_late(request, at))
-        {
-            return Err(Paused::new(now, at));
-        }
+        let wait = match slot.at {
+            None => None,
+            Some(at) => Some((at, self.place(&entry, request, now, at)?)),
+        };
         let turn = Turn {
             entry,
             step: slot.step,
             memory: self.memory,
         };
-        Ok((turn, slot.at))
+        Ok((turn, wait))
+    }
+
+    /// A place to wait in from `now` to `at`.
+    fn place<B>(
+        &self,
+        entry: &Entry,
+        request: &Request<B>,
+        now: Instant,
+        at: Instant,
+    ) -> Result<Place, Paused> {
+        let too_long = at.saturating_duration_since(now) > self.limits.max_wait;
+        if too_long || is_too_late(request, at) {
+            return Err(Paused::new(now, at));
+        }
+        let place = Place::take(&entry.places, self.limits.max_waiting);
+        place.ok_or_else(|| Paused::crowded(now, at))
     }
 }
 
@@ -64,13 +87,16 @@ fn is_too_late<B>(request: &Request<B>, at: Instant) -> bool {
         .any(|deadline| deadline.has_passed(at))
 }
 
-/// The run of one endpoint.
+/// The run of one endpoint, and who waits for it.
 #[derive(Debug, Default)]
-struct Entry(Mutex<Run>);
+struct Entry {
+    run: Mutex<Run>,
+    places: Arc<Places>,
+}
 
 impl Entry {
     fn lock(&self) -> MutexGuard<'_, Run> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.run.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

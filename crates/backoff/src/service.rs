@@ -56,8 +56,9 @@ where
 {
     match runs.admit(&request, Instant::now()) {
         Ok((turn, None)) => ResponseFuture::new(State::admit(inner, request), Some(turn)),
-        Ok((turn, Some(at))) => {
-            ResponseFuture::new(State::pause(inner.clone(), request, at), Some(turn))
+        Ok((turn, Some((at, place)))) => {
+            let state = State::pause(inner.clone(), request, at, place);
+            ResponseFuture::new(state, Some(turn))
         }
         Err(paused) => ResponseFuture::new(State::failed(paused), None),
     }

@@ -19,15 +19,17 @@ use tower::{BoxError, Layer, ServiceExt};
 fn forgetful(losses: usize) -> Upstream {
     let (keys, arrivals) = (Mutex::new(HashSet::new()), AtomicUsize::new(0));
     let upstream = Upstream::new();
-    upstream.post("/pay").always(Behaviour::with(move |request| {
-        let key = request.headers().get(IDEMPOTENCY_KEY).cloned();
-        let is_new = key.is_none_or(|key| keys.lock().unwrap().insert(key));
-        let answer = match arrivals.fetch_add(1, Ordering::Relaxed) {
-            nth if nth < losses => Behaviour::close(),
-            _ => Reply::status(201).into(),
-        };
-        answer.executed(is_new)
-    }));
+    upstream
+        .post("/pay")
+        .always(Behaviour::with(move |request| {
+            let key = request.headers().get(IDEMPOTENCY_KEY).cloned();
+            let is_new = key.is_none_or(|key| keys.lock().unwrap().insert(key));
+            let answer = match arrivals.fetch_add(1, Ordering::Relaxed) {
+                nth if nth < losses => Behaviour::close(),
+                _ => Reply::status(201).into(),
+            };
+            answer.executed(is_new)
+        }));
     upstream
 }
 

@@ -66,6 +66,34 @@ async fn a_refusal_is_ours_and_nothing_was_sent() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn no_more_calls_wait_for_an_endpoint_than_may() {
+    let paced = layer().max_waiting(2);
+    let service = paced.layer(Script::failures(1).server());
+    took(&service, get()).await;
+    let mut waiting: Vec<_> = (0..2)
+        .map(|_| tokio::spawn(service.clone().oneshot(get())))
+        .collect();
+    tokio::task::yield_now().await;
+    let crowded = refused(&service, get()).await;
+    assert_eq!(crowded.retry_at(), Instant::now() + SECOND);
+    assert_eq!(
+        crowded.to_string(),
+        "calls to the failing endpoint pause for 1s more, and no more of them may wait"
+    );
+    assert_eq!(
+        took(&service, to("http://b.example/")).await,
+        Duration::ZERO,
+        "another endpoint"
+    );
+
+    // One that is dropped leaves its place, and so does one that is let through.
+    waiting.pop().unwrap().abort();
+    tokio::task::yield_now().await;
+    assert_eq!(took(&service, get()).await, SECOND);
+    assert!(waiting.pop().unwrap().await.unwrap().is_ok());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_pause_beyond_the_deadline_is_refused_wherever_the_deadline_stands() {
     let service = layer().layer(Script::failures(1).server());
     took(&service, get()).await;
