@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use http::{Request, Response, StatusCode};
 use http_body::Body;
 use http_body_util::BodyExt;
-use outrigger::connector::{Connector, HttpVersion};
+use outrigger::connector::{Connector, HttpVersion, Proxies};
 use outrigger::{BoxError, Error, Layers, SentBody};
 use tower::util::BoxCloneSyncService;
 use tower::{ServiceBuilder, ServiceExt};
@@ -27,7 +27,7 @@ pub(crate) fn connector(options: &Options) -> Result<Wire, Usage> {
         Protocol::Two => HttpVersion::Http2,
         Protocol::H2c => HttpVersion::H2c,
     };
-    let mut connector = Wire::new().http(http);
+    let mut connector = Wire::new().http(http).proxies(proxies(options)?);
     if let Some(Span(limit)) = options.connect_timeout {
         connector = connector.connect_timeout(limit);
     }
@@ -45,6 +45,15 @@ pub(crate) fn connector(options: &Options) -> Result<Wire, Usage> {
         connector = connector.client_certificate(pem::certificates(chain)?, pem::key(key)?);
     }
     Ok(connector)
+}
+
+/// The proxies on the way. What is wrong with one is said without repeating it: it may hold a password.
+fn proxies(options: &Options) -> Result<Proxies, Usage> {
+    match &options.proxy {
+        _ if options.no_proxy => Ok(Proxies::default()),
+        Some(url) => Proxies::all(url).map_err(|bad| Usage::new(format!("--proxy: {bad}"))),
+        None => Proxies::from_env().map_err(|bad| Usage::new(bad.to_string())),
+    }
 }
 
 /// Calls through the default stack, each read to its end and answered with its status.

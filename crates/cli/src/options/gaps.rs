@@ -15,9 +15,6 @@ impl Options {
         if self.breaker_failures.is_some() {
             return Err(gap("--breaker-failures", "breaker layer"));
         }
-        if self.proxy.is_some() {
-            return Err(gap("--proxy", "connector's way through a proxy"));
-        }
         Ok(())
     }
 }

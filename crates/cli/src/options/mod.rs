@@ -105,9 +105,14 @@ pub(crate) struct Options {
     #[arg(long, value_name = "FILE", requires = "cert")]
     pub(crate) key: Option<PathBuf>,
 
-    /// The proxy to go through
-    #[arg(long, value_name = "URL")]
+    /// The proxy to go through, by http, https, socks5 or socks5h [default: what HTTP_PROXY,
+    /// HTTPS_PROXY, ALL_PROXY and NO_PROXY say]
+    #[arg(long, value_name = "URL", conflicts_with = "no_proxy")]
     pub(crate) proxy: Option<String>,
+
+    /// Without a proxy, whatever the environment says
+    #[arg(long)]
+    pub(crate) no_proxy: bool,
 
     /// The request id to send instead of a new one
     #[arg(long, value_name = "VALUE")]

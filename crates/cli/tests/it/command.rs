@@ -46,6 +46,11 @@ impl From<Output> for Ended {
 pub(crate) fn command(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_outrigger"));
     command.args(args).stdin(Stdio::null());
+    // What this machine's environment says is no part of a test.
+    for proxy in ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"] {
+        command.env_remove(proxy);
+        command.env_remove(proxy.to_ascii_lowercase());
+    }
     command
 }
 
@@ -56,7 +61,11 @@ pub(crate) async fn outrigger(args: &[&str]) -> Ended {
 
 /// Runs the command to its end with something on its standard input.
 pub(crate) async fn outrigger_reading(args: &[&str], input: &'static [u8]) -> Ended {
-    let mut command = command(args);
+    run(command(args), input).await
+}
+
+/// Runs a command to its end with something on its standard input.
+pub(crate) async fn run(mut command: Command, input: &'static [u8]) -> Ended {
     command
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

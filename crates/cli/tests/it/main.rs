@@ -8,6 +8,7 @@ mod command;
 mod exit;
 mod load;
 mod output;
+mod proxy;
 mod refusals;
 mod report;
 mod storm;

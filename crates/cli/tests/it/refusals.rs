@@ -17,7 +17,7 @@ async fn refused(args: &[&str], sentence: &str) {
 async fn an_option_whose_layer_is_not_there_is_refused() {
     let upstream = upstream().await;
     let url = upstream.url("/");
-    let cases: [(&[&str], &str); 4] = [
+    let cases: [(&[&str], &str); 3] = [
         (
             &["--rate", "100/s"],
             "--rate 100/s needs the rate limit layer",
@@ -26,10 +26,6 @@ async fn an_option_whose_layer_is_not_there_is_refused() {
         (
             &["--breaker-failures", "5"],
             "--breaker-failures needs the breaker layer",
-        ),
-        (
-            &["--proxy", "http://localhost:1"],
-            "--proxy needs the connector's way through a proxy",
         ),
     ];
     for (options, sentence) in cases {
@@ -108,6 +104,16 @@ async fn a_request_that_cannot_be_made_is_refused() {
         refused(&[&["call"], args].concat(), sentence).await;
     }
     refused(
+        &["call", "http://localhost", "--proxy", "ftp://localhost"],
+        "--proxy: this is not the url of a proxy: http, https, socks5 or socks5h",
+    )
+    .await;
+    refused(
+        &["call", "http://localhost", "--proxy", "x", "--no-proxy"],
+        "cannot be used with",
+    )
+    .await;
+    refused(
         &["call", "http://localhost", "--timeout", "3"],
         "a number and a unit",
     )
@@ -137,7 +143,11 @@ async fn no_refusal_and_no_failure_repeats_a_secret() {
     let query = upstream.url(&format!("/reset/CANCEL?token={canary}"));
     let bad = format!("authorization: {canary}\u{1}");
     let good = format!("authorization: {canary}");
-    let cases: [&[&str]; 4] = [
+    let bad_proxy = format!("ftp://me:{canary}@localhost");
+    let no_proxy = format!("http://me:{canary}@localhost:1");
+    let cases: [&[&str]; 6] = [
+        &["call", &query, "--proxy", &bad_proxy],
+        &["call", &query, "--proxy", &no_proxy, "-v", "--no-retry"],
         &["call", &user],
         &["call", &format!("http://[{canary}/")],
         &["call", &query, "-H", &bad],
