@@ -12,13 +12,13 @@ use tower_service::Service;
 use crate::dial::Dial;
 use crate::settings::{KeepAlive, Settings};
 use crate::shared::Shared;
-use crate::{ConnBody, ConnectorError, HttpVersion, ResponseFuture, Snapshot, TcpDialer};
+use crate::{AnyBody, ConnBody, ConnectorError, HttpVersion, ResponseFuture, Snapshot, TcpDialer};
 
 /// A `tower` service that sends HTTP requests over its own pool of connections.
 ///
-/// `B` is the type of the request bodies, `D` what opens the transports. Clones share the pool; a
+/// `B` is the type of the request bodies, [`AnyBody`] where they are of several, and `D` what opens the transports. Clones share the pool; a
 /// setter begins afresh, with a pool of its own.
-pub struct Connector<B, D = TcpDialer> {
+pub struct Connector<B = AnyBody, D = TcpDialer> {
     pub(crate) shared: Arc<Shared<B, D>>,
 }
 

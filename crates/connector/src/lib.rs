@@ -41,6 +41,7 @@
 //! [`Fault`]: outrigger_core::Fault
 //! [`call`]: outrigger_core::call
 
+mod any_body;
 mod bad_proxy;
 mod body;
 mod classify;
@@ -77,6 +78,7 @@ mod unix_dialer;
 mod waiting;
 mod watched;
 
+pub use self::any_body::AnyBody;
 pub use self::bad_proxy::BadProxy;
 pub use self::body::ConnBody;
 pub use self::connector::Connector;

@@ -6,6 +6,8 @@ mod addresses;
 #[cfg(test)]
 mod basics;
 #[cfg(test)]
+mod boxed;
+#[cfg(test)]
 mod chaos;
 #[cfg(test)]
 mod dropped;
