@@ -1,4 +1,5 @@
-use outrigger_core::BoxError;
+mod roof;
+
 use outrigger_idempotency::{IdempotencyKeyLayer, IdempotencyKeyService, KeyFormat};
 use outrigger_request_id::{RequestIdLayer, RequestIdService};
 use outrigger_retry::{Exponential, ReplayBody, RetryBody, RetryLayer, RetryService};
@@ -6,9 +7,8 @@ use outrigger_timeout::{
     DeadlineLayer, DeadlineService, RequestBody, ResponseBody, TimeoutLayer, TimeoutService,
 };
 use tower::ServiceBuilder;
-use tower::util::MapErr;
 
-use crate::Error;
+use self::roof::Roof;
 
 /// The layers of the default stack, each with its own defaults until it is set.
 ///
@@ -42,11 +42,10 @@ pub struct Layers {
 /// The default stack over a connector `C`, written from the outside in.
 ///
 /// It grows with each layer that joins: name it as `Stack<C>`, not by its parts.
-pub type Stack<C> = MapErr<
+pub type Stack<C> = Roof<
     RequestIdService<
         IdempotencyKeyService<DeadlineService<RetryService<TimeoutService<C>, Exponential>>>,
     >,
-    fn(BoxError) -> Error,
 >;
 
 /// What the connector under the default stack is given to send for a request body `B`.
@@ -63,7 +62,7 @@ impl Layers {
     /// this function.
     pub fn over<C>(self, connector: C) -> Stack<C> {
         ServiceBuilder::new()
-            .map_err(Error::from as fn(BoxError) -> Error)
+            .layer_fn(Roof::new)
             .layer(self.request_id)
             .layer(self.idempotency)
             .layer(self.deadline)

@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
-use outrigger::connector::{ConnBody, Connector, HttpVersion};
+use outrigger::connector::{AnyBody, ConnBody, Connector, HttpVersion};
 use outrigger::retry::{Exponential, Retries};
 use outrigger::timeout::Timeouts;
 use outrigger::{
@@ -244,6 +244,18 @@ async fn it_fits_where_a_shared_service_is_asked_for() {
         assert_eq!(call.await.unwrap().unwrap().status(), 200);
     }
     assert_eq!(upstream.connections(), 1);
+}
+
+#[tokio::test]
+async fn calls_with_bodies_of_any_kind_are_spawned() {
+    let upstream = upstream().await;
+    let client = stack(Connector::<SentBody<AnyBody>>::new().http(HttpVersion::H2c));
+    for body in [AnyBody::default(), AnyBody::new(Body::from("hello"))] {
+        let request = Request::post(upstream.url("/echo")).body(body).unwrap();
+        let client = client.clone();
+        let call = tokio::spawn(async move { client.oneshot(request).await.unwrap().status() });
+        assert_eq!(call.await.unwrap(), 200);
+    }
 }
 
 #[tokio::test]
