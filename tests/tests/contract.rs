@@ -4,6 +4,7 @@
 //! A new layer is a new row in `CANDIDATES`.
 
 use std::future::Ready;
+use std::num::NonZeroU32;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -17,6 +18,7 @@ use http_body_util::{BodyExt, Empty};
 use outrigger_backoff::{BackoffLayer, Exponential};
 use outrigger_core::{Fault, Outcome};
 use outrigger_idempotency::{IdempotencyKeyLayer, KeyFormat};
+use outrigger_rate_limit::{ConcurrencyLayer, Quota, RateLimitLayer};
 use outrigger_request_id::{InboundLayer, RequestIdLayer};
 use outrigger_retry::RetryLayer;
 use outrigger_testkit::BoxError;
@@ -44,7 +46,7 @@ struct Candidate {
 }
 
 /// The recipe's layer, each layer of ours, and all of them in a stack.
-const CANDIDATES: [Candidate; 9] = [
+const CANDIDATES: [Candidate; 11] = [
     Candidate {
         name: "gate",
         owns_readiness: true,
@@ -68,6 +70,18 @@ const CANDIDATES: [Candidate; 9] = [
         owns_readiness: true,
         retries: false,
         wrap: backoff,
+    },
+    Candidate {
+        name: "rate limit",
+        owns_readiness: true,
+        retries: false,
+        wrap: rate_limit,
+    },
+    Candidate {
+        name: "concurrency",
+        owns_readiness: true,
+        retries: false,
+        wrap: concurrency,
     },
     Candidate {
         name: "idempotency",
@@ -140,6 +154,19 @@ fn backoff(inner: Http) -> Http {
     boxed(BackoffLayer::new(schedule).layer(inner))
 }
 
+/// Each call but the first two waits for its turn.
+fn rate_limit(inner: Http) -> Http {
+    let two = NonZeroU32::MIN.saturating_add(1);
+    let layer = RateLimitLayer::new(Quota::per_second(two).burst(two));
+    boxed(layer.wait(Duration::from_secs(60)).layer(inner))
+}
+
+/// Each call but those two under way waits for its turn.
+fn concurrency(inner: Http) -> Http {
+    let two = NonZeroU32::MIN.saturating_add(1);
+    boxed(ConcurrencyLayer::new(two).layer(inner))
+}
+
 fn idempotency(inner: Http) -> Http {
     let layer = IdempotencyKeyLayer::new(KeyFormat::StructuredString);
     boxed(layer.server_honours(true).layer(inner))
@@ -160,7 +187,8 @@ fn retry(inner: Http) -> Http {
 
 /// Outermost first.
 fn stack(inner: Http) -> Http {
-    request_id(idempotency(deadline(retry(backoff(gate(timeout(inner)))))))
+    let attempt = rate_limit(concurrency(timeout(inner)));
+    request_id(idempotency(deadline(retry(backoff(gate(attempt))))))
 }
 
 type Ground = fn(&ContractProbe, Http) -> Http;

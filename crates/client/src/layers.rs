@@ -1,6 +1,9 @@
 mod roof;
 
 use outrigger_idempotency::{IdempotencyKeyLayer, IdempotencyKeyService, KeyFormat};
+use outrigger_rate_limit::{
+    ConcurrencyBody, ConcurrencyLayer, ConcurrencyService, RateLimitLayer, RateLimitService,
+};
 use outrigger_request_id::{RequestIdLayer, RequestIdService};
 use outrigger_retry::{Exponential, ReplayBody, RetryBody, RetryLayer, RetryService};
 use outrigger_timeout::{
@@ -35,6 +38,10 @@ pub struct Layers {
     pub deadline: DeadlineLayer,
     /// Further attempts, where they are safe, worth it and affordable.
     pub retry: RetryLayer,
+    /// How often attempts go. By default there is no quota, and the layer does nothing.
+    pub rate_limit: RateLimitLayer,
+    /// How many attempts are under way. By default there is no limit, and the layer does nothing.
+    pub concurrency: ConcurrencyLayer,
     /// One attempt up to the response head, and the pauses within both bodies.
     pub timeout: TimeoutLayer,
 }
@@ -44,15 +51,18 @@ pub struct Layers {
 /// It grows with each layer that joins: name it as `Stack<C>`, not by its parts.
 pub type Stack<C> = Roof<
     RequestIdService<
-        IdempotencyKeyService<DeadlineService<RetryService<TimeoutService<C>, Exponential>>>,
+        IdempotencyKeyService<DeadlineService<RetryService<AttemptService<C>, Exponential>>>,
     >,
 >;
+
+/// What stands below the retry: all that one attempt meets.
+type AttemptService<C> = RateLimitService<ConcurrencyService<TimeoutService<C>>>;
 
 /// What the connector under the default stack is given to send for a request body `B`.
 pub type SentBody<B> = RequestBody<ReplayBody<B>>;
 
 /// What a caller of the default stack is given to read for a connector's response body `R`.
-pub type ReceivedBody<R> = ResponseBody<RetryBody<ResponseBody<R>>>;
+pub type ReceivedBody<R> = ResponseBody<RetryBody<ConcurrencyBody<ResponseBody<R>>>>;
 
 impl Layers {
     /// Stands the layers on a connector, outermost first: this is the whole default stack.
@@ -67,6 +77,8 @@ impl Layers {
             .layer(self.idempotency)
             .layer(self.deadline)
             .layer(self.retry)
+            .layer(self.rate_limit)
+            .layer(self.concurrency)
             .layer(self.timeout)
             .service(connector)
     }
@@ -79,6 +91,8 @@ impl Default for Layers {
             idempotency: IdempotencyKeyLayer::new(KeyFormat::StructuredString),
             deadline: DeadlineLayer::default(),
             retry: RetryLayer::default(),
+            rate_limit: RateLimitLayer::unlimited(),
+            concurrency: ConcurrencyLayer::unlimited(),
             timeout: TimeoutLayer::default(),
         }
     }

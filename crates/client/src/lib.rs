@@ -1,7 +1,7 @@
 //! Outbound HTTP that stays upright: resilient tower layers around a hyper HTTP/2 connector.
 //!
 //! This crate is the one door to them. [`stack`] stands the default [`Layers`] on a connector;
-//! [`request_id`], [`idempotency`], [`timeout`], [`retry`], `backoff` and [`connector`] hold each of
+//! [`request_id`], [`idempotency`], [`timeout`], [`retry`], [`rate_limit`], `backoff` and [`connector`] hold each of
 //! them alone, behind the feature of the same name; and whatever fails comes out as one [`Error`].
 //!
 //! ```
@@ -51,6 +51,7 @@ mod error;
 mod kind;
 #[cfg(all(
     feature = "idempotency",
+    feature = "rate-limit",
     feature = "request-id",
     feature = "retry",
     feature = "timeout"
@@ -65,6 +66,8 @@ pub use outrigger_backoff as backoff;
 pub use outrigger_connector as connector;
 #[cfg(feature = "idempotency")]
 pub use outrigger_idempotency as idempotency;
+#[cfg(feature = "rate-limit")]
+pub use outrigger_rate_limit as rate_limit;
 #[cfg(feature = "request-id")]
 pub use outrigger_request_id as request_id;
 #[cfg(feature = "retry")]
@@ -82,6 +85,7 @@ pub use self::error::Error;
 pub use self::kind::ErrorKind;
 #[cfg(all(
     feature = "idempotency",
+    feature = "rate-limit",
     feature = "request-id",
     feature = "retry",
     feature = "timeout"

@@ -22,6 +22,11 @@ const ROWS: &[(&str, u8, &str)] = &[
         "fastrand http outrigger-core pin-project-lite tokio tower-layer tower-service",
     ),
     (
+        "outrigger-rate-limit",
+        2,
+        "fastrand http http-body outrigger-core pin-project-lite tokio tower-layer tower-service",
+    ),
+    (
         "outrigger-timeout",
         2,
         "http http-body outrigger-core pin-project-lite tokio tower-layer tower-service",
@@ -52,7 +57,7 @@ const ROWS: &[(&str, u8, &str)] = &[
         "outrigger",
         3,
         "http outrigger-backoff? outrigger-connector? outrigger-core outrigger-idempotency? \
-         outrigger-request-id? outrigger-retry? outrigger-timeout? tokio tower",
+         outrigger-rate-limit? outrigger-request-id? outrigger-retry? outrigger-timeout? tokio tower",
     ),
     (
         "outrigger-testkit",

@@ -1,0 +1,99 @@
+use crate::bucket::{TICK, has_gone_back};
+
+/// The whole of the quota, in thousandths.
+pub(crate) const WHOLE: u64 = 1_000;
+
+/// How long it takes from nothing to the whole of the quota, in nanoseconds: 30 s.
+const RECOVERY: u64 = 30 * 1_000_000_000;
+
+/// What a server's answers ask for beyond the quota: to be left alone for a while, and then a slower
+/// pace that recovers by itself. It is told the time, in nanoseconds.
+///
+/// It can only slow down: what it lets through still needs its tokens.
+#[derive(Debug)]
+pub(crate) struct Brake {
+    /// The share of the quota at `since`, in thousandths; it grows with time.
+    share: u64,
+    since: u64,
+    /// Nothing goes before this instant.
+    next: u64,
+    /// When it was pulled last.
+    pulled: u64,
+}
+
+impl Brake {
+    pub(crate) const fn released() -> Self {
+        Self {
+            share: WHOLE,
+            since: 0,
+            next: 0,
+            pulled: 0,
+        }
+    }
+
+    /// Whether it slows anything.
+    pub(crate) fn is_on(&self, now: u64) -> bool {
+        let slows = self.next > now || self.share(now) < WHOLE;
+        slows && !has_gone_back(self.pulled, now)
+    }
+
+    /// The share of the quota that may be used, in thousandths.
+    pub(crate) fn share(&self, now: u64) -> u64 {
+        let recovered = now.saturating_sub(self.since) / (RECOVERY / WHOLE);
+        self.share.saturating_add(recovered).min(WHOLE)
+    }
+
+    /// The instant from which on a call may go, with so many tokens before it.
+    pub(crate) fn slot(&self, now: u64, before: u64, interval: u64) -> u64 {
+        let pace = match self.share(now) {
+            WHOLE => 0,
+            _ => self.span(now, before, interval),
+        };
+        self.next.max(now).saturating_add(pace)
+    }
+
+    /// A call goes that costs so many tokens; `interval` is what one takes at the whole quota.
+    pub(crate) fn go(&mut self, now: u64, cost: u32, interval: u64) {
+        if self.share(now) < WHOLE {
+            let from = self.next.max(now.saturating_sub(TICK));
+            self.next = from.saturating_add(self.span(now, cost.into(), interval));
+        }
+    }
+
+    /// Lets nothing go before `until`.
+    pub(crate) fn hold(&mut self, now: u64, until: u64) {
+        self.pull(now);
+        self.next = self.next.max(until);
+    }
+
+    /// Goes on with at most this share of the quota.
+    pub(crate) fn slow(&mut self, now: u64, share: u64) {
+        self.pull(now);
+        if share < self.share(now) {
+            self.share = share;
+            self.since = now;
+        }
+    }
+
+    /// Goes on with half of the share, once for all calls that went before the last time. `least` is
+    /// the smallest share.
+    pub(crate) fn halve(&mut self, now: u64, went: u64, least: u64) {
+        if went >= self.since {
+            self.slow(now, (self.share(now) / 2).max(least));
+        }
+    }
+
+    /// After a clock that went backwards it is released: nothing waits for the time it was yesterday.
+    fn pull(&mut self, now: u64) {
+        if has_gone_back(self.pulled, now) {
+            *self = Self::released();
+        }
+        self.pulled = now;
+    }
+
+    fn span(&self, now: u64, cost: u64, interval: u64) -> u64 {
+        let slowed = u128::from(interval) * u128::from(WHOLE) / u128::from(self.share(now).max(1));
+        let span = slowed.saturating_mul(cost.into());
+        u64::try_from(span).unwrap_or(u64::MAX)
+    }
+}

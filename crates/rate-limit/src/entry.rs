@@ -1,0 +1,79 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::Response;
+use outrigger_core::Spare;
+use tokio::time::Instant;
+
+use crate::Quota;
+use crate::advice::Advice;
+use crate::limiter::{Bounds, Limiter};
+
+/// What all limits of one service have in common.
+#[derive(Debug)]
+pub(crate) struct Rules {
+    /// The beginning of the time that kernels are told.
+    pub(crate) epoch: Instant,
+    pub(crate) quota: Quota,
+    /// The longest wait, in nanoseconds.
+    pub(crate) patience: u64,
+    /// The most calls that wait.
+    pub(crate) room: usize,
+    /// What answers may do; nothing when they are not heeded.
+    pub(crate) feedback: Option<Bounds>,
+}
+
+/// The limit of one key, on the clock of its service.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    pub(crate) limiter: Limiter,
+    pub(crate) rules: Arc<Rules>,
+}
+
+impl Entry {
+    pub(crate) fn new(rules: &Arc<Rules>) -> Self {
+        Self {
+            limiter: Limiter::new(rules.quota),
+            rules: Arc::clone(rules),
+        }
+    }
+
+    /// The time, as kernels are told it.
+    #[inline]
+    pub(crate) fn now(&self) -> u64 {
+        self.rules.told(Instant::now())
+    }
+
+    /// Learns from the answer to a call that went at `went`.
+    #[inline]
+    pub(crate) fn heed<R>(&self, response: &Response<R>, went: u64) {
+        if let Some(bounds) = self.rules.feedback
+            && let Some(advice) = Advice::of(response)
+        {
+            let die = fastrand::u64(..);
+            self.limiter.heed(advice, self.now(), went, bounds, die);
+        }
+    }
+}
+
+impl Spare for Entry {
+    fn is_spare(&self, now: Instant) -> bool {
+        self.limiter.is_spare(self.rules.told(now))
+    }
+}
+
+impl Rules {
+    /// An instant in nanoseconds of the service's life, of which 584 years are told apart.
+    #[inline]
+    pub(crate) fn told(&self, instant: Instant) -> u64 {
+        let life = instant.saturating_duration_since(self.epoch);
+        let nanos = life.as_secs().saturating_mul(1_000_000_000);
+        nanos.saturating_add(life.subsec_nanos().into())
+    }
+
+    /// The instant of such a time.
+    pub(crate) fn instant(&self, told: u64) -> Instant {
+        let instant = self.epoch.checked_add(Duration::from_nanos(told));
+        instant.unwrap_or(self.epoch)
+    }
+}

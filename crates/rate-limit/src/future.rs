@@ -1,0 +1,165 @@
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use http::{Request, Response};
+use outrigger_core::BoxError;
+use outrigger_core::call::{self, Call};
+use pin_project_lite::pin_project;
+use tower_service::Service;
+
+use crate::entry::Entry;
+use crate::wait::Wait;
+
+pin_project! {
+    /// The response future of [`RateLimitService`](crate::RateLimitService).
+    #[must_use = "futures do nothing unless polled"]
+    pub struct RateLimitFuture<S, F, B> {
+        #[pin]
+        state: State<S, F, B>,
+        gone: Option<Gone>,
+    }
+}
+
+pin_project! {
+    #[project = StateProj]
+    enum State<S, F, B> {
+        // The call was refused, or the inner service failed to become ready.
+        Failed { error: Option<BoxError> },
+        // It waits for its tokens, and then for the inner service, which is called with the request.
+        Waiting { wait: Wait, service: S, request: Option<Request<B>> },
+        // The inner service has the request.
+        Called { #[pin] future: F },
+    }
+}
+
+/// A call that went: under which limit, and when.
+#[derive(Debug)]
+struct Gone {
+    entry: Arc<Entry>,
+    at: u64,
+}
+
+impl<S, F, B> RateLimitFuture<S, F, B> {
+    pub(crate) fn failed(error: impl Into<BoxError>) -> Self {
+        let error = Some(error.into());
+        Self {
+            state: State::Failed { error },
+            gone: None,
+        }
+    }
+
+    pub(crate) fn waiting(wait: Wait, service: S, request: Request<B>) -> Self {
+        call::update(Call::hold);
+        let request = Some(request);
+        Self {
+            state: State::Waiting {
+                wait,
+                service,
+                request,
+            },
+            gone: None,
+        }
+    }
+
+    #[inline]
+    pub(crate) fn called(future: F, entry: Arc<Entry>, at: u64) -> Self {
+        Self {
+            state: State::Called { future },
+            gone: Some(Gone { entry, at }),
+        }
+    }
+
+    pub(crate) fn off(future: F) -> Self {
+        Self {
+            state: State::Called { future },
+            gone: None,
+        }
+    }
+}
+
+impl<S, B> State<S, S::Future, B>
+where
+    S: Service<Request<B>> + Clone,
+    S::Error: Into<BoxError>,
+{
+    fn poll(
+        mut self: Pin<&mut Self>,
+        gone: &mut Option<Gone>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<S::Response, BoxError>> {
+        loop {
+            let future = match self.as_mut().project() {
+                StateProj::Called { future } => return future.poll(cx).map_err(Into::into),
+                StateProj::Failed { error } => {
+                    return error
+                        .take()
+                        .map_or(Poll::Pending, |error| Poll::Ready(Err(error)));
+                }
+                StateProj::Waiting {
+                    wait,
+                    service,
+                    request,
+                } => {
+                    call::update(Call::hold);
+                    ready!(wait.poll(cx))?;
+                    let Poll::Ready(ready) = service.poll_ready(cx) else {
+                        wait.step_out();
+                        return Poll::Pending;
+                    };
+                    ready.map_err(Into::into)?;
+                    let Some(at) = wait.take()? else {
+                        // Nothing is held while it waits again, the inner service's readiness least.
+                        let fresh = service.clone();
+                        *service = fresh;
+                        continue;
+                    };
+                    let Some(request) = request.take() else {
+                        return Poll::Pending;
+                    };
+                    let entry = Arc::clone(wait.entry());
+                    *gone = Some(Gone { entry, at });
+                    call::update(Call::launch);
+                    service.call(request)
+                }
+            };
+            self.set(Self::Called { future });
+        }
+    }
+}
+
+impl<S, B, R> Future for RateLimitFuture<S, S::Future, B>
+where
+    S: Service<Request<B>, Response = Response<R>> + Clone,
+    S::Error: Into<BoxError>,
+{
+    type Output = Result<Response<R>, BoxError>;
+
+    #[inline]
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let poll = this.state.poll(this.gone, cx);
+        if let Poll::Ready(Ok(response)) = &poll
+            && let Some(gone) = this.gone.take()
+        {
+            gone.entry.heed(response, gone.at);
+        }
+        poll
+    }
+}
+
+impl<S, F, B> fmt::Debug for RateLimitFuture<S, F, B> {
+    /// How far it has got; neither the request nor the inner service.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = match self.state {
+            State::Failed { .. } => "Failed",
+            State::Waiting { .. } => "Waiting",
+            State::Called { .. } => "Called",
+        };
+        f.debug_struct("RateLimitFuture")
+            .field("state", &state)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,65 @@
+use std::fmt;
+use std::sync::Arc;
+
+use http::request::Parts;
+use http::{Request, Uri};
+use tokio::time::Instant;
+
+use crate::entry::{Entry, Rules};
+use crate::table::{Sharing, Table};
+
+/// What a call counts as, read off its head.
+pub(crate) type CostOf = Arc<dyn Fn(&Parts) -> u32 + Send + Sync>;
+
+/// The limits of all keys, shared by the clones of one service.
+pub(crate) struct Limits {
+    rules: Arc<Rules>,
+    table: Table<Entry>,
+    cost: Option<CostOf>,
+}
+
+impl Limits {
+    pub(crate) fn new(rules: Rules, sharing: &Sharing, cap: usize, cost: Option<CostOf>) -> Self {
+        let rules = Arc::new(rules);
+        let table = Table::new(sharing, cap, || Entry::new(&rules));
+        Self { rules, table, cost }
+    }
+
+    /// The limit that a request falls under, what it costs, and the request.
+    #[inline]
+    pub(crate) fn of<B>(&self, request: Request<B>, now: Instant) -> (Arc<Entry>, u32, Request<B>) {
+        if self.cost.is_none()
+            && let Some(entry) = self.table.of(&request, now, || Entry::new(&self.rules))
+        {
+            return (entry, 1, request);
+        }
+        self.read(request, now)
+    }
+
+    /// The same by the functions of the user, which see the head.
+    fn read<B>(&self, request: Request<B>, now: Instant) -> (Arc<Entry>, u32, Request<B>) {
+        let (head, body) = request.into_parts();
+        let entry = self.table.of_head(&head, now, || Entry::new(&self.rules));
+        let cost = self.cost.as_ref().map_or(1, |cost| cost(&head));
+        (entry, cost, Request::from_parts(head, body))
+    }
+
+    /// The limit of a URI's endpoint, if there is one.
+    pub(crate) fn find(&self, uri: &Uri) -> Option<Arc<Entry>> {
+        self.table.find(uri)
+    }
+
+    /// All limits, in no order.
+    pub(crate) fn all(&self) -> Vec<Arc<Entry>> {
+        self.table.all()
+    }
+}
+
+impl fmt::Debug for Limits {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Limits")
+            .field("rules", &self.rules)
+            .field("table", &self.table)
+            .finish_non_exhaustive()
+    }
+}

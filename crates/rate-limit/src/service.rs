@@ -1,0 +1,136 @@
+use std::mem;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+use http::{Request, Response};
+use outrigger_core::call::{self, Call};
+use outrigger_core::{BoxError, Deadline, inbound};
+use tokio::time::Instant;
+use tower_service::Service;
+
+use crate::entry::Entry;
+use crate::future::RateLimitFuture;
+use crate::limits::Limits;
+use crate::wait::Wait;
+use crate::{NeverFits, RateLimitHandle};
+
+/// The service of [`RateLimitLayer`](crate::RateLimitLayer).
+#[derive(Clone, Debug)]
+pub struct RateLimitService<S> {
+    inner: S,
+    limits: Option<Arc<Limits>>,
+}
+
+impl<S> RateLimitService<S> {
+    pub(crate) fn new(inner: S, limits: Option<Arc<Limits>>) -> Self {
+        Self { inner, limits }
+    }
+
+    /// Shows how the limits of this service and its clones stand. Switched off, it has none.
+    pub fn handle(&self) -> RateLimitHandle {
+        RateLimitHandle::new(self.limits.clone())
+    }
+}
+
+impl<S, B, R> Service<Request<B>> for RateLimitService<S>
+where
+    S: Service<Request<B>, Response = Response<R>> + Clone,
+    S::Error: Into<BoxError>,
+{
+    type Response = Response<R>;
+    type Error = BoxError;
+    type Future = RateLimitFuture<S, S::Future, B>;
+
+    /// Always ready: the waits for a token and for the inner service are part of the call. Switched off,
+    /// the inner service's own readiness.
+    #[inline]
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        match self.limits {
+            Some(_) => Poll::Ready(Ok(())),
+            None => self.inner.poll_ready(cx).map_err(Into::into),
+        }
+    }
+
+    #[inline]
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        match &self.limits {
+            Some(limits) => limit(limits, &mut self.inner, request),
+            None => RateLimitFuture::off(self.inner.call(request)),
+        }
+    }
+}
+
+/// Makes a call now, or when it is its turn.
+#[inline]
+fn limit<S, B>(
+    limits: &Limits,
+    inner: &mut S,
+    request: Request<B>,
+) -> RateLimitFuture<S, S::Future, B>
+where
+    S: Service<Request<B>> + Clone,
+    S::Error: Into<BoxError>,
+{
+    let instant = Instant::now();
+    let (entry, cost, request) = limits.of(request, instant);
+    let now = entry.rules.told(instant);
+    let burst = entry.rules.quota.burst_size().get();
+    if cost > burst {
+        return RateLimitFuture::failed(NeverFits::new(cost, burst));
+    }
+    if !entry.limiter.is_free(now, cost) {
+        return line_up(entry, cost, now, inner, request);
+    }
+    match inner.poll_ready(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(Ok(())) if entry.limiter.take(now, cost).is_ok() => {
+            // Told even where nothing was held back: a later attempt of the call may be.
+            call::update(Call::launch);
+            RateLimitFuture::called(inner.call(request), entry, now)
+        }
+        Poll::Ready(Ok(())) => {
+            // Another call was quicker. Who waits holds nothing: the readiness goes with its instance.
+            drop(renew(inner));
+            line_up(entry, cost, now, inner, request)
+        }
+        Poll::Ready(Err(error)) => {
+            // An instance that failed to become ready is dead (tower): a new one takes its place.
+            drop(renew(inner));
+            RateLimitFuture::failed(error)
+        }
+        Poll::Pending => {
+            let wait = Wait::new(entry, cost, deadline_of(&request));
+            RateLimitFuture::waiting(wait, renew(inner), request)
+        }
+    }
+}
+
+/// Has a call wait for its turn, or refuses it at once.
+fn line_up<S, B>(
+    entry: Arc<Entry>,
+    cost: u32,
+    now: u64,
+    inner: &S,
+    request: Request<B>,
+) -> RateLimitFuture<S, S::Future, B>
+where
+    S: Service<Request<B>> + Clone,
+{
+    let mut wait = Wait::new(entry, cost, deadline_of(&request));
+    match wait.line_up(now) {
+        Ok(()) => RateLimitFuture::waiting(wait, inner.clone(), request),
+        Err(limited) => RateLimitFuture::failed(limited),
+    }
+}
+
+/// Takes the instance that was polled, and leaves a fresh clone.
+fn renew<S: Clone>(inner: &mut S) -> S {
+    let fresh = inner.clone();
+    mem::replace(inner, fresh)
+}
+
+/// The instant after which nobody wants the answer, of all that is known here.
+fn deadline_of<B>(request: &Request<B>) -> Option<Deadline> {
+    let call = call::current().and_then(|call| call.deadline());
+    let own = request.extensions().get::<Deadline>().copied();
+    Deadline::earliest(Deadline::earliest(call, own), inbound::deadline())
+}

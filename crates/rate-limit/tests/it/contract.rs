@@ -1,0 +1,168 @@
+//! The tower contract: whoever was ready makes the call, and nothing is held in vain.
+
+use outrigger_testkit::drop_at_every_poll;
+use outrigger_testkit::probe::ContractProbe;
+use tokio_test::{assert_pending, assert_ready, task};
+use tower::ServiceBuilder;
+use tower::limit::{ConcurrencyLimitLayer, GlobalConcurrencyLimitLayer};
+
+use super::*;
+
+#[tokio::test(start_paused = true)]
+async fn three_calls_that_wait_keep_the_contract() {
+    for pending in 0..3 {
+        let (log, probe) = (Log::new(), ContractProbe::new());
+        let mut service = patient(1, 1).layer(probe.layer(log.server()));
+        for _ in 0..3 {
+            probe.pend(pending);
+            in_time(service.call(get())).await.unwrap();
+        }
+        assert_eq!(log.times(), [0, 1_000, 2_000]);
+        probe.assert_clean();
+        probe.assert_idle();
+        assert_eq!(probe.counts().completed, 3);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_for_a_token_holds_nothing_of_the_service_below() {
+    let probe = ContractProbe::new();
+    let room_for_one = probe.layer(GlobalConcurrencyLimitLayer::new(1).layer(Log::new().server()));
+    let service = patient(1, 1).layer(room_for_one);
+    in_time(service.clone().oneshot(get())).await.unwrap();
+    let mut waiting = task::spawn(service.clone().oneshot(get()));
+    assert_pending!(waiting.poll());
+    assert_eq!(probe.counts().reserved, 0);
+    let elsewhere = in_time(service.clone().oneshot(to("http://b.example/"))).await;
+    assert!(elsewhere.is_ok(), "the one permit is free");
+    in_time(waiting).await.unwrap();
+    probe.assert_clean();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_is_not_taken_before_the_service_below_is_ready() {
+    let (log, probe) = (Log::new(), ContractProbe::new());
+    let service = patient(1, 1).layer(probe.layer(log.server()));
+    probe.hold();
+    let mut unready = task::spawn(service.clone().oneshot(get()));
+    assert_pending!(unready.poll());
+    let standing = service.handle().snapshots()[0];
+    assert_eq!((standing.available, standing.waiting), (1, 0));
+    pause(HOUR).await;
+    assert_pending!(unready.poll());
+    probe.release();
+    assert!(unready.is_woken());
+    in_time(unready).await.unwrap();
+    assert_eq!(service.handle().snapshots()[0].available, 0);
+    probe.assert_clean();
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_is_not_ready_when_it_is_its_turn_lets_the_next_one_go() {
+    let (log, probe) = (Log::new(), ContractProbe::new());
+    let service = patient(1, 1).layer(probe.layer(log.server()));
+    in_time(service.clone().oneshot(Request::new(0)))
+        .await
+        .unwrap();
+    let mut calls: Vec<_> = (1..=3)
+        .map(|number| task::spawn(Box::pin(service.clone().oneshot(Request::new(number)))))
+        .collect();
+    for call in &mut calls {
+        assert_pending!(call.poll());
+    }
+    probe.hold();
+    pause(SECOND).await;
+    assert_pending!(calls[0].poll(), "its turn, and not ready");
+    assert_eq!(service.handle().snapshots()[0].waiting, 2);
+    probe.release();
+    assert!(calls[1].is_woken(), "told that it is next");
+    assert!(assert_ready!(calls[1].poll()).is_ok());
+    assert_pending!(calls[0].poll(), "it lines up again");
+    for call in [calls.remove(2), calls.remove(0)] {
+        in_time(call).await.unwrap();
+    }
+    assert_eq!(log.numbers(), [0, 2, 3, 1]);
+    assert_eq!(log.times(), [0, 1_000, 2_000, 3_000]);
+    probe.assert_clean();
+    probe.assert_idle();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_dropped_at_any_poll_takes_no_token_unless_it_was_made() {
+    let (log, probe) = (Log::new(), ContractProbe::new());
+    let service = patient(1, 2).shared().layer(probe.layer(log.server()));
+    let available = || service.handle().snapshots()[0].available;
+    drop_at_every_poll(
+        || {
+            probe.pend(3);
+            service.clone().oneshot(get())
+        },
+        async || {
+            let made = probe.counts().calls as u32;
+            assert!(probe.counts().reserved == 0 && available() == 2 - made);
+        },
+    )
+    .await
+    .unwrap();
+    let waiting = service.clone();
+    in_time(waiting.clone().oneshot(get())).await.unwrap();
+    drop_at_every_poll(
+        || {
+            probe.pend(3);
+            waiting.clone().oneshot(get())
+        },
+        async || {
+            let standing = waiting.handle().snapshots()[0];
+            assert_eq!(standing.waiting, 0, "its place is given up");
+            probe.assert_idle();
+        },
+    )
+    .await
+    .unwrap();
+    assert_eq!(log.times(), [0, 0, 1_000]);
+    probe.assert_clean();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failure_to_become_ready_takes_no_token() {
+    let probe = ContractProbe::new();
+    let service = patient(1, 1).layer(probe.layer(Log::new().server()));
+    let mut service_of_one = service.clone();
+    for _ in 0..3 {
+        probe.fail_readiness("broken");
+        let error = service_of_one.call(get()).await.unwrap_err();
+        assert_eq!(error.to_string(), "broken");
+    }
+    assert!(service_of_one.call(get()).await.is_ok());
+    probe.assert_clean();
+}
+
+#[tokio::test(start_paused = true)]
+async fn calls_go_through_limits_and_buffers_below_and_above() {
+    let log = Log::new();
+    let service = ServiceBuilder::new()
+        .buffer(1)
+        .layer(ConcurrencyLimitLayer::new(1))
+        .layer(patient(1, 1))
+        .layer(ConcurrencyLimitLayer::new(1))
+        .buffer(1)
+        .service(log.server());
+    for _ in 0..3 {
+        assert!(in_time(service.clone().oneshot(get())).await.is_ok());
+    }
+    assert_eq!(log.times(), [0, 1_000, 2_000]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn switched_off_it_passes_readiness_through() {
+    let probe = ContractProbe::new();
+    let off = patient(1, 1).enabled(false);
+    let mut off = off.layer(probe.layer(Log::new().server()));
+    let mut readiness = task::spawn(());
+    probe.hold();
+    assert!(readiness.enter(|cx, _| off.poll_ready(cx)).is_pending());
+    probe.release();
+    assert!(readiness.is_woken());
+    in_time(off.oneshot(get())).await.unwrap();
+    probe.assert_clean();
+}
