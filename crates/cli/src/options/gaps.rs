@@ -6,12 +6,6 @@ impl Options {
     ///
     /// The `--no-…` options pass, for they already hold.
     pub(crate) fn refuse_gaps(&self) -> Result<(), Usage> {
-        if let Some(rate) = self.rate {
-            return Err(gap(&format!("--rate {rate}"), "rate limit layer"));
-        }
-        if self.burst.is_some() {
-            return Err(gap("--burst", "rate limit layer"));
-        }
         if self.breaker_failures.is_some() {
             return Err(gap("--breaker-failures", "breaker layer"));
         }

@@ -1,4 +1,5 @@
 use outrigger::Layers;
+use outrigger::rate_limit::RateLimitLayer;
 use outrigger::retry::Exponential;
 use outrigger::timeout::{DeadlineLayer, TimeoutLayer};
 
@@ -19,6 +20,14 @@ impl Options {
         if let Some(backoff) = self.backoff {
             let pauses = Exponential::new(backoff.base.0, backoff.cap.0);
             layers.retry = layers.retry.pauses(pauses.clone()).throttled_pauses(pauses);
+        }
+        if let Some(rate) = self.rate {
+            // The deadline bounds the wait and --concurrency the line: a command is not told to hurry.
+            let quota = rate.quota(self.burst);
+            layers.rate_limit = RateLimitLayer::new(quota)
+                .wait(self.timeout.0)
+                .queue(usize::MAX)
+                .enabled(!self.no_rate_limit);
         }
         layers.timeout = TimeoutLayer::new(self.attempt_timeout.0)
             .body_idle(self.body_idle.0)

@@ -53,12 +53,13 @@ pub(crate) struct Options {
     #[arg(long, value_name = "TIME", default_value_t = Span(TimeoutLayer::DEFAULT_WRITE_IDLE))]
     pub(crate) write_idle: Span,
 
-    /// Most attempts in a span of time, as in 100/s
+    /// Most attempts in a span of time to each endpoint, as in 100/s; each waits for its turn as long
+    /// as --timeout allows
     #[arg(long, value_name = "N/UNIT")]
     pub(crate) rate: Option<Rate>,
 
-    /// Attempts that may go at once before the rate holds
-    #[arg(long, value_name = "N")]
+    /// Attempts that may go at once before the rate holds [default: 1]
+    #[arg(long, value_name = "N", requires = "rate")]
     pub(crate) burst: Option<NonZeroU32>,
 
     /// Most connections at a time [default: 4]
@@ -77,7 +78,7 @@ pub(crate) struct Options {
     #[arg(long, conflicts_with_all = ["attempts", "backoff"])]
     pub(crate) no_retry: bool,
 
-    /// Without a rate limit
+    /// Without a rate limit, as by default
     #[arg(long, conflicts_with_all = ["rate", "burst"])]
     pub(crate) no_rate_limit: bool,
 

@@ -9,6 +9,7 @@ mod exit;
 mod load;
 mod output;
 mod proxy;
+mod rate;
 mod refusals;
 mod report;
 mod storm;
