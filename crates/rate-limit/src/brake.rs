@@ -97,3 +97,68 @@ impl Brake {
         u64::try_from(span).unwrap_or(u64::MAX)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const SECOND: u64 = 1_000_000_000;
+
+    #[test]
+    fn a_share_recovers_by_a_thirtieth_a_second() {
+        let mut brake = Brake::released();
+        assert!(!brake.is_on(0));
+        brake.slow(100 * SECOND, 400);
+        assert_eq!(brake.share(100 * SECOND), 400);
+        assert_eq!(brake.share(103 * SECOND), 500);
+        brake.slow(103 * SECOND, 700);
+        assert_eq!(brake.share(103 * SECOND), 500, "it only slows down");
+        assert!(brake.is_on(117 * SECOND));
+        assert!(!brake.is_on(119 * SECOND));
+    }
+
+    #[test]
+    fn a_slowed_pace_has_no_burst() {
+        let mut brake = Brake::released();
+        brake.slow(0, 500);
+        assert_eq!(brake.slot(0, 0, SECOND), 0);
+        brake.go(0, 1, SECOND);
+        assert_eq!(brake.slot(0, 0, SECOND), 2 * SECOND);
+        assert_eq!(brake.slot(0, 3, SECOND), 8 * SECOND, "behind three others");
+        brake.go(2 * SECOND, 2, SECOND);
+        let slowed = SECOND * 1_000 / brake.share(2 * SECOND);
+        assert_eq!(brake.slot(2 * SECOND, 0, SECOND), 2 * SECOND + 2 * slowed);
+    }
+
+    #[test]
+    fn a_released_brake_leaves_calls_alone() {
+        let mut brake = Brake::released();
+        brake.go(0, 1_000, SECOND);
+        assert_eq!(brake.slot(0, 1_000, SECOND), 0);
+    }
+
+    #[test]
+    fn a_clock_that_went_back_a_day_releases_it() {
+        let (mut brake, day) = (Brake::released(), 86_400 * SECOND);
+        brake.hold(2 * day, 2 * day + 60 * SECOND);
+        assert!(brake.is_on(2 * day));
+        assert!(!brake.is_on(day));
+        brake.hold(day, day + SECOND);
+        assert_eq!(brake.slot(day, 0, 1), day + SECOND);
+    }
+
+    proptest! {
+        #[test]
+        fn no_value_overflows(now: u64, until: u64, share: u64, cost: u32, interval: u64, then: u64) {
+            let mut brake = Brake::released();
+            brake.slow(now, share);
+            brake.halve(now, then, share);
+            brake.hold(now, until);
+            brake.go(then, cost, interval);
+            prop_assert!(brake.slot(then, u64::from(cost), interval) >= then);
+            prop_assert!(brake.share(then) <= WHOLE);
+        }
+    }
+}

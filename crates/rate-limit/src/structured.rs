@@ -181,3 +181,92 @@ impl<'a> Rest<'a> {
 fn is_of_token(c: char) -> bool {
     c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~:/".contains(c)
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_list_is_read_with_its_integers_and_texts() {
+        let field = r#""default";r=50;t=30 , burst;r=0;qu="requests";pk=:cHsd/+w=:;x=-1.5;y;z=?0, "q\"\\";r=7;r=8"#;
+        let members = list(field).unwrap();
+        assert_eq!(members.len(), 3);
+        let [first, second, third] = &members[..] else {
+            unreachable!()
+        };
+        assert_eq!((first.name, second.name), ("default", "burst"));
+        assert_eq!(
+            (first.integer("r"), first.integer("t")),
+            (Some(50), Some(30))
+        );
+        assert_eq!(
+            (second.integer("r"), second.text("qu")),
+            (Some(0), Some("requests"))
+        );
+        for other in ["pk", "x", "y", "z", "none", "qu"] {
+            assert_eq!(second.integer(other), None, "{other}");
+        }
+        assert_eq!((third.name, third.integer("r")), (r#"q\"\\"#, Some(8)));
+        assert_eq!(list(""), Some(Vec::new()));
+        assert_eq!(list("a;r=-5").unwrap()[0].integer("r"), None);
+    }
+
+    #[test]
+    fn a_list_with_a_fault_anywhere_is_none() {
+        for field in [
+            ",",
+            "a,",
+            ",a",
+            "a b",
+            "a;",
+            "a;;b",
+            "a;R=1",
+            "a;r=",
+            "a;r=1x",
+            "a;r=1.",
+            "a;r=1.2345",
+            "a;r=--1",
+            "a;r=1234567890123456",
+            "1",
+            "1.5;r=1",
+            "?1",
+            "(a b)",
+            "\"a",
+            "\"a\\b\"",
+            "\"\u{e4}\"",
+            "a;b=:x",
+            "a;b=:*:",
+            "a;b=?2",
+            "a=1",
+            "a;b=(c)",
+            "a;b=@1",
+        ] {
+            assert_eq!(list(field), None, "{field:?}");
+        }
+        assert_eq!(list(&"a, ".repeat(2_000)), None, "too long");
+        assert!(list(&format!("a{}", ", a".repeat(1_000))).is_some());
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_causes_a_panic(text in any::<String>()) {
+            let _ = list(&text);
+        }
+
+        #[test]
+        fn no_text_that_is_nearly_a_list_causes_a_panic(text in r#"[a1;,=:?"\\ .*()\t-]{0,40}"#) {
+            let _ = list(&text);
+        }
+
+        #[test]
+        fn what_is_written_is_read(r in 0_u64..1_000_000_000_000_000, t: u32, name in "[a-z]{1,9}") {
+            let field = format!("\"{name}\";r={r};t={t}");
+            let members = list(&field).unwrap();
+            prop_assert_eq!(members[0].name, name);
+            prop_assert_eq!(members[0].integer("r"), Some(r));
+            prop_assert_eq!(members[0].integer("t"), Some(t.into()));
+        }
+    }
+}

@@ -126,3 +126,107 @@ impl Spare for Gate {
         self.lock().taken == 0
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn gate(permits: u32) -> Gate {
+        Gate::new(NonZeroU32::new(permits).unwrap())
+    }
+
+    proptest! {
+        #[test]
+        fn it_gives_what_a_plain_list_would(
+            permits in 1_u32..4,
+            room in 0_usize..5,
+            steps in prop::collection::vec((0_u8..5, any::<prop::sample::Index>()), 1..200),
+        ) {
+            let gate = gate(permits);
+            // Those inside, and those in line: the first of the line are inside as soon as there is room.
+            let (mut inside, mut line) = (0_usize, Vec::new());
+            for (event, which) in steps {
+                let given = (permits as usize - inside).min(line.len());
+                match event {
+                    0 | 1 => match gate.enter(room) {
+                        Entrance::Open => {
+                            prop_assert!(inside + line.len() < permits as usize);
+                            inside += 1;
+                        }
+                        Entrance::Line(place) => line.push(place),
+                        Entrance::Full => prop_assert!(line.len() - given >= room && inside + given == permits as usize),
+                    },
+                    2 if inside > 0 => {
+                        gate.release();
+                        inside -= 1;
+                    }
+                    3 if !line.is_empty() => {
+                        let gone = line.remove(which.index(line.len()));
+                        gate.leave(gone, false);
+                    }
+                    4 if !line.is_empty() => {
+                        let at = which.index(line.len());
+                        let fetched = gate.fetch(line[at], Waker::noop()).is_ready();
+                        prop_assert_eq!(fetched, at < given);
+                        if fetched {
+                            line.remove(at);
+                            inside += 1;
+                        }
+                    }
+                    _ => {}
+                }
+                let given = (permits as usize - inside).min(line.len());
+                let reading = gate.read();
+                prop_assert_eq!(reading.available as usize, permits as usize - inside - given);
+                prop_assert_eq!(reading.waiting, line.len() - given);
+            }
+        }
+    }
+}
+
+#[cfg(all(test, outrigger_loom))]
+mod loom_tests {
+    use std::sync::Arc;
+
+    use loom::thread;
+
+    use super::*;
+
+    #[test]
+    fn a_permit_that_is_released_while_its_next_owner_leaves_is_not_lost() {
+        loom::model(|| {
+            let gate = Arc::new(Gate::new(NonZeroU32::MIN));
+            assert_eq!(gate.enter(9), Entrance::Open);
+            let Entrance::Line(place) = gate.enter(9) else {
+                unreachable!()
+            };
+            let leaving = Arc::clone(&gate);
+            let leaving = thread::spawn(move || leaving.leave(place, false));
+            gate.release();
+            leaving.join().unwrap();
+            assert_eq!(gate.read().available, 1);
+        });
+    }
+
+    #[test]
+    fn three_that_want_one_permit_get_it_one_after_the_other() {
+        loom::model(|| {
+            let gate = Arc::new(Gate::new(NonZeroU32::MIN));
+            let others = [(); 2].map(|()| {
+                let gate = Arc::clone(&gate);
+                thread::spawn(move || match gate.enter(0) {
+                    Entrance::Open => {
+                        gate.release();
+                        1
+                    }
+                    _ => 0,
+                })
+            });
+            let entered: usize = others.map(|other| other.join().unwrap()).into_iter().sum();
+            assert!(entered >= 1);
+            assert_eq!(gate.read().available, 1);
+        });
+    }
+}
