@@ -16,6 +16,7 @@ use http::{Method, Request, Response, StatusCode};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Empty};
 use outrigger_backoff::{BackoffLayer, Exponential};
+use outrigger_breaker::{BreakerLayer, Trip};
 use outrigger_core::{Fault, Outcome};
 use outrigger_idempotency::{IdempotencyKeyLayer, KeyFormat};
 use outrigger_rate_limit::{ConcurrencyLayer, Quota, RateLimitLayer};
@@ -46,7 +47,7 @@ struct Candidate {
 }
 
 /// The recipe's layer, each layer of ours, and all of them in a stack.
-const CANDIDATES: [Candidate; 11] = [
+const CANDIDATES: [Candidate; 12] = [
     Candidate {
         name: "gate",
         owns_readiness: true,
@@ -70,6 +71,12 @@ const CANDIDATES: [Candidate; 11] = [
         owns_readiness: true,
         retries: false,
         wrap: backoff,
+    },
+    Candidate {
+        name: "breaker",
+        owns_readiness: true,
+        retries: false,
+        wrap: breaker,
     },
     Candidate {
         name: "rate limit",
@@ -154,6 +161,12 @@ fn backoff(inner: Http) -> Http {
     boxed(BackoffLayer::new(schedule).layer(inner))
 }
 
+fn breaker(inner: Http) -> Http {
+    // Some of these services fail for as long as they are asked.
+    let layer = BreakerLayer::new(Trip::consecutive(100));
+    boxed(layer.layer(inner))
+}
+
 /// Each call but the first two waits for its turn.
 fn rate_limit(inner: Http) -> Http {
     let two = NonZeroU32::MIN.saturating_add(1);
@@ -187,8 +200,8 @@ fn retry(inner: Http) -> Http {
 
 /// Outermost first.
 fn stack(inner: Http) -> Http {
-    let attempt = rate_limit(concurrency(timeout(inner)));
-    request_id(idempotency(deadline(retry(backoff(gate(attempt))))))
+    let attempt = breaker(gate(rate_limit(concurrency(timeout(inner)))));
+    request_id(idempotency(deadline(retry(backoff(attempt)))))
 }
 
 type Ground = fn(&ContractProbe, Http) -> Http;

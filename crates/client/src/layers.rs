@@ -1,5 +1,6 @@
 mod roof;
 
+use outrigger_breaker::{BreakerLayer, BreakerService, ByEndpoint, HttpClassify};
 use outrigger_idempotency::{IdempotencyKeyLayer, IdempotencyKeyService, KeyFormat};
 use outrigger_rate_limit::{
     ConcurrencyBody, ConcurrencyLayer, ConcurrencyService, RateLimitLayer, RateLimitService,
@@ -12,6 +13,7 @@ use outrigger_timeout::{
 use tower::ServiceBuilder;
 
 use self::roof::Roof;
+use crate::breaker;
 
 /// The layers of the default stack, each with its own defaults until it is set.
 ///
@@ -38,6 +40,8 @@ pub struct Layers {
     pub deadline: DeadlineLayer,
     /// Further attempts, where they are safe, worth it and affordable.
     pub retry: RetryLayer,
+    /// Refusals while an endpoint fails, so that neither it nor the caller is kept busy in vain.
+    pub breaker: BreakerLayer,
     /// How often attempts go. By default there is no quota, and the layer does nothing.
     pub rate_limit: RateLimitLayer,
     /// How many attempts are under way. By default there is no limit, and the layer does nothing.
@@ -56,13 +60,19 @@ pub type Stack<C> = Roof<
 >;
 
 /// What stands below the retry: all that one attempt meets.
-type AttemptService<C> = RateLimitService<ConcurrencyService<TimeoutService<C>>>;
+type AttemptService<C> = BreakerService<
+    RateLimitService<ConcurrencyService<TimeoutService<C>>>,
+    ByEndpoint,
+    HttpClassify,
+>;
 
 /// What the connector under the default stack is given to send for a request body `B`.
 pub type SentBody<B> = RequestBody<ReplayBody<B>>;
 
 /// What a caller of the default stack is given to read for a connector's response body `R`.
-pub type ReceivedBody<R> = ResponseBody<RetryBody<ConcurrencyBody<ResponseBody<R>>>>;
+pub type ReceivedBody<R> = ResponseBody<RetryBody<AttemptBody<R>>>;
+
+type AttemptBody<R> = breaker::ResponseBody<ConcurrencyBody<ResponseBody<R>>, HttpClassify>;
 
 impl Layers {
     /// Stands the layers on a connector, outermost first: this is the whole default stack.
@@ -77,6 +87,7 @@ impl Layers {
             .layer(self.idempotency)
             .layer(self.deadline)
             .layer(self.retry)
+            .layer(self.breaker)
             .layer(self.rate_limit)
             .layer(self.concurrency)
             .layer(self.timeout)
@@ -91,6 +102,7 @@ impl Default for Layers {
             idempotency: IdempotencyKeyLayer::new(KeyFormat::StructuredString),
             deadline: DeadlineLayer::default(),
             retry: RetryLayer::default(),
+            breaker: BreakerLayer::default(),
             rate_limit: RateLimitLayer::unlimited(),
             concurrency: ConcurrencyLayer::unlimited(),
             timeout: TimeoutLayer::default(),

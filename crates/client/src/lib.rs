@@ -1,7 +1,8 @@
 //! Outbound HTTP that stays upright: resilient tower layers around a hyper HTTP/2 connector.
 //!
 //! This crate is the one door to them. [`stack`] stands the default [`Layers`] on a connector;
-//! [`request_id`], [`idempotency`], [`timeout`], [`retry`], [`rate_limit`], `backoff` and [`connector`] hold each of
+//! [`request_id`], [`idempotency`], [`timeout`], [`retry`], [`breaker`], [`rate_limit`], `backoff` and
+//! [`connector`] hold each of
 //! them alone, behind the feature of the same name; and whatever fails comes out as one [`Error`].
 //!
 //! ```
@@ -50,6 +51,7 @@ mod attempt;
 mod error;
 mod kind;
 #[cfg(all(
+    feature = "breaker",
     feature = "idempotency",
     feature = "rate-limit",
     feature = "request-id",
@@ -62,6 +64,8 @@ mod retried;
 
 #[cfg(feature = "backoff")]
 pub use outrigger_backoff as backoff;
+#[cfg(feature = "breaker")]
+pub use outrigger_breaker as breaker;
 #[cfg(feature = "connector")]
 pub use outrigger_connector as connector;
 #[cfg(feature = "idempotency")]
@@ -84,6 +88,7 @@ pub use self::attempt::Attempt;
 pub use self::error::Error;
 pub use self::kind::ErrorKind;
 #[cfg(all(
+    feature = "breaker",
     feature = "idempotency",
     feature = "rate-limit",
     feature = "request-id",

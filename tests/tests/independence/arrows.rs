@@ -22,6 +22,11 @@ const ROWS: &[(&str, u8, &str)] = &[
         "fastrand http outrigger-core pin-project-lite tokio tower-layer tower-service",
     ),
     (
+        "outrigger-breaker",
+        2,
+        "fastrand http http-body outrigger-core pin-project-lite tokio tower-layer tower-service",
+    ),
+    (
         "outrigger-rate-limit",
         2,
         "fastrand http http-body outrigger-core pin-project-lite tokio tower-layer tower-service",
@@ -56,8 +61,9 @@ const ROWS: &[(&str, u8, &str)] = &[
     (
         "outrigger",
         3,
-        "http outrigger-backoff? outrigger-connector? outrigger-core outrigger-idempotency? \
-         outrigger-rate-limit? outrigger-request-id? outrigger-retry? outrigger-timeout? tokio tower",
+        "http outrigger-backoff? outrigger-breaker? outrigger-connector? outrigger-core \
+         outrigger-idempotency? outrigger-rate-limit? outrigger-request-id? outrigger-retry? \
+         outrigger-timeout? tokio tower",
     ),
     (
         "outrigger-testkit",

@@ -30,6 +30,7 @@ fn compiled_for_a_consumer_of(name: &str) -> BTreeSet<String> {
 /// The most crates that a consumer of one layer, and of nothing else, compiles.
 const WEIGHTS: &[(&str, usize)] = &[
     ("outrigger-backoff", 20),
+    ("outrigger-breaker", 20),
     ("outrigger-rate-limit", 20),
     ("outrigger-timeout", 20),
     ("outrigger-retry", 30),

@@ -17,7 +17,6 @@ use crate::{console, wire};
 
 /// Makes the call and says how it came out.
 pub(crate) async fn run(args: CallArgs) -> Result<Exit, Usage> {
-    args.request.options.refuse_gaps()?;
     let request = args.request.build().await?;
     let connector = wire::connector(&args.request.options)?;
     let output = Output::open(&args).await?;

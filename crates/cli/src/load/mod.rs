@@ -27,7 +27,6 @@ use crate::{console, report as reports};
 /// Sends the requests and says how they came out.
 pub(crate) async fn run(args: LoadArgs) -> Result<Exit, Usage> {
     let options = &args.request.options;
-    options.refuse_gaps()?;
     if args.request.reads_stdin() {
         return Err(Usage::new(
             "a load sends its body many times, and standard input can be read once",

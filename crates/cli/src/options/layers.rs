@@ -1,4 +1,5 @@
 use outrigger::Layers;
+use outrigger::breaker::Trip;
 use outrigger::rate_limit::RateLimitLayer;
 use outrigger::retry::Exponential;
 use outrigger::timeout::{DeadlineLayer, TimeoutLayer};
@@ -20,6 +21,10 @@ impl Options {
         if let Some(backoff) = self.backoff {
             let pauses = Exponential::new(backoff.base.0, backoff.cap.0);
             layers.retry = layers.retry.pauses(pauses.clone()).throttled_pauses(pauses);
+        }
+        layers.breaker = layers.breaker.enabled(!self.no_breaker);
+        if let Some(failures) = self.breaker_failures {
+            layers.breaker = layers.breaker.trip(Trip::consecutive(failures.get()));
         }
         if let Some(rate) = self.rate {
             // The deadline bounds the wait and --concurrency the line: a command is not told to hurry.

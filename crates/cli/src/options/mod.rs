@@ -1,7 +1,6 @@
 //! The options that every command which sends requests has in common.
 
 mod backoff;
-mod gaps;
 mod key;
 mod layers;
 mod protocol;
@@ -66,7 +65,8 @@ pub(crate) struct Options {
     #[arg(long, value_name = "N")]
     pub(crate) max_connections: Option<NonZeroUsize>,
 
-    /// Consecutive failures after which the circuit opens
+    /// Consecutive failures after which the circuit opens [default: 5 of fewer than 20 calls in 10 s,
+    /// or half of more]
     #[arg(long, value_name = "N")]
     pub(crate) breaker_failures: Option<NonZeroU32>,
 

@@ -5,7 +5,7 @@ use crate::command::{outrigger, upstream};
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_load_is_sent_and_counted() {
     let upstream = upstream().await;
-    let url = upstream.url("/first/5/status/503/then/echo");
+    let url = upstream.url("/first/4/status/503/then/echo");
     let options = [
         "-n", "40", "-c", "4", "-d", "x", "--http", "h2c", "--report", "-",
     ];
@@ -19,7 +19,7 @@ async fn a_load_is_sent_and_counted() {
             &report["failed"],
             &report["attempts"]
         ),
-        (&json!(40), &json!(35), &json!({"503": 5}), &json!(40))
+        (&json!(40), &json!(36), &json!({"503": 4}), &json!(40))
     );
     assert_eq!(report["connections"], upstream.connections());
     let [rps, p50, p99] = ["rps", "p50_ms", "p99_ms"].map(|key| report[key].as_f64().unwrap());
@@ -49,4 +49,39 @@ async fn a_load_cannot_read_standard_input_many_times() {
         "{}",
         ended.stderr
     );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_open_circuit_refuses_and_ends_with_8() {
+    let upstream = upstream().await;
+    let url = upstream.url("/status/503");
+    let load = [
+        "load",
+        &url,
+        "-n",
+        "50",
+        "-c",
+        "1",
+        "--no-retry",
+        "--report",
+        "-",
+    ];
+    for (options, answered) in [
+        (&["--breaker-failures", "7"][..], 7),
+        (&[], 5),
+        (&["--no-breaker"], 50),
+    ] {
+        upstream.log().clear();
+        let ended = outrigger(&[&load[..], options].concat()).await;
+        let report = ended.json();
+        let refused = 50 - answered;
+        assert_eq!(
+            ended.code,
+            if refused > answered { 8 } else { 5 },
+            "{report}"
+        );
+        assert_eq!(report["failed"]["503"], answered, "{report}");
+        assert_eq!(report["failed"]["rejected"].as_u64().unwrap_or(0), refused);
+        assert_eq!(upstream.log().len(), answered as usize);
+    }
 }

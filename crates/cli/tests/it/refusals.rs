@@ -14,20 +14,6 @@ async fn refused(args: &[&str], sentence: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_option_whose_layer_is_not_there_is_refused() {
-    let upstream = upstream().await;
-    let url = upstream.url("/");
-    let cases: [(&[&str], &str); 1] = [(
-        &["--breaker-failures", "5"],
-        "--breaker-failures needs the breaker layer",
-    )];
-    for (options, sentence) in cases {
-        refused(&[&["call", &url], options].concat(), sentence).await;
-    }
-    assert!(upstream.log().is_empty());
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_command_that_is_not_built_yet_says_so() {
     let args = ["download", "http://localhost/big", "-o", "big"];
     refused(&args, "download is not built yet").await;

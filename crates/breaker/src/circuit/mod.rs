@@ -1,0 +1,293 @@
+//! The circuit of one endpoint: told the time, lock-free while it is closed.
+
+mod machine;
+mod probes;
+mod ramp;
+mod settings;
+mod state;
+#[cfg(test)]
+mod tests;
+mod window;
+
+use std::sync::PoisonError;
+
+use outrigger_core::Verdict;
+
+pub(crate) use self::settings::{Settings, nanos};
+pub use self::state::State;
+pub(crate) use self::window::{BUCKETS, Receipt};
+
+use self::machine::{Machine, Mode};
+use self::window::{Mark, Window};
+use crate::sync::{AtomicU64, Mutex, MutexGuard, Ordering};
+use crate::trip::Counts;
+
+/// The circuit of one endpoint.
+///
+/// A word says which generation it is in and whether calls pass freely. While they do, an admission
+/// is a look at that word, and a report a count in the window. All else is the machine's, under a lock
+/// that is held for a few instructions and under which no foreign code runs.
+#[derive(Debug)]
+pub(crate) struct Circuit<const N: usize = BUCKETS> {
+    word: AtomicU64,
+    window: Window<N>,
+    machine: Mutex<Machine>,
+}
+
+/// A call that was let through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Admission {
+    pub(crate) generation: u64,
+    pub(crate) probe: Option<u64>,
+}
+
+/// A call that was not; when to ask again, unless nobody knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Refusal {
+    pub(crate) retry_at: Option<u64>,
+}
+
+/// What an operator can do to a circuit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Order {
+    Open,
+    Close,
+    Reset,
+}
+
+/// The last two bits of the word.
+const FREE: u64 = 1;
+const COUNTED: u64 = 2;
+
+impl<const N: usize> Circuit<N> {
+    pub(crate) fn new() -> Self {
+        Self {
+            word: AtomicU64::new(FREE | COUNTED),
+            window: Window::new(),
+            machine: Mutex::new(Machine::new()),
+        }
+    }
+
+    /// Refuses a call, or says that it would be admitted now; then nothing is taken.
+    #[inline]
+    pub(crate) fn check(&self, now: u64, settings: &Settings) -> Result<(), Refusal> {
+        if self.word.load(Ordering::SeqCst) & FREE != 0 {
+            return Ok(());
+        }
+        let mut machine = self.lock(now, settings);
+        let checked = machine.check(now, settings);
+        if checked.is_err() {
+            machine.asked(now, false);
+        }
+        checked
+    }
+
+    /// Lets a call through or refuses it.
+    #[inline]
+    pub(crate) fn admit(&self, now: u64, settings: &Settings) -> Result<Admission, Refusal> {
+        let word = self.word.load(Ordering::SeqCst);
+        if word & FREE != 0 {
+            let (generation, probe) = (word >> 2, None);
+            return Ok(Admission { generation, probe });
+        }
+        let mut machine = self.lock(now, settings);
+        let admitted = machine.admit(now, settings);
+        self.publish(&machine);
+        admitted
+    }
+
+    /// A call that was let through has ended. What was counted as a success can be taken back.
+    #[inline]
+    pub(crate) fn report(
+        &self,
+        admission: Admission,
+        verdict: Verdict,
+        now: u64,
+        settings: &Settings,
+        die: fn() -> u64,
+    ) -> Option<Receipt> {
+        let word = self.word.load(Ordering::SeqCst);
+        if word == admission.generation << 2 | FREE | COUNTED {
+            return self.count(admission.generation, verdict, now, settings, die);
+        }
+        self.report_troubled(admission, verdict, now, settings, die)
+    }
+
+    /// A call that was counted as a success has failed after all.
+    pub(crate) fn correct(
+        &self,
+        admission: Admission,
+        receipt: Receipt,
+        now: u64,
+        settings: &Settings,
+        die: fn() -> u64,
+    ) {
+        let mut machine = self.lock(now, settings);
+        if machine.generation != admission.generation {
+            return;
+        }
+        match machine.mode {
+            Mode::HalfOpen(_) => machine.open(now, settings, die),
+            Mode::Closed { .. } | Mode::Ramping(_) => {
+                let (generation, step) = (admission.generation, now / settings.step);
+                self.window.correct(receipt, generation, step, || true);
+                self.trip(&mut machine, now, settings, die);
+            }
+            _ => {}
+        }
+        self.publish(&machine);
+    }
+
+    /// A probe was dispatched only now.
+    pub(crate) fn dispatched(&self, admission: Admission, now: u64, settings: &Settings) {
+        self.lock(now, settings).dispatched(&admission, now);
+    }
+
+    /// Does as an operator says.
+    pub(crate) fn obey(&self, order: Order, now: u64, settings: &Settings) {
+        let mut machine = self.lock(now, settings);
+        machine.turn(match order {
+            Order::Open => Mode::ForcedOpen,
+            Order::Close => Mode::ForcedClosed,
+            Order::Reset => Mode::Closed { since: now },
+        });
+        if order == Order::Reset {
+            machine.openings = 0;
+        }
+        self.publish(&machine);
+    }
+
+    /// What state it is in, how often in a row it has opened, and what it has counted.
+    pub(crate) fn look(&self, now: u64, settings: &Settings) -> (State, u32, Counts) {
+        let machine = self.lock(now, settings);
+        let counts = self.counts(machine.generation, now, settings);
+        (machine.state(), machine.openings, counts)
+    }
+
+    /// A number that grows with every change of state but the end of a ramp.
+    #[inline]
+    pub(crate) fn generation(&self) -> u64 {
+        self.word.load(Ordering::SeqCst) >> 2
+    }
+
+    /// Whether a new one in its place would behave alike, or be a little stricter: it remembers no
+    /// failure, no slow call and no trouble.
+    pub(crate) fn is_spare(&self, now: u64, settings: &Settings) -> bool {
+        let machine = self.lock(now, settings);
+        let counts = self.counts(machine.generation, now, settings);
+        let clean = counts.failures == 0 && counts.slow == 0 && counts.run == 0;
+        let passing = matches!(machine.mode, Mode::Closed { .. } | Mode::Ramping(_));
+        machine.is_forgotten(now, settings) && (clean || !passing)
+    }
+
+    /// Counts a report of a circuit that is closed, and opens it when that is due.
+    #[inline]
+    fn count(
+        &self,
+        generation: u64,
+        verdict: Verdict,
+        now: u64,
+        settings: &Settings,
+        die: fn() -> u64,
+    ) -> Option<Receipt> {
+        let mark = mark(verdict)?;
+        let holds = || self.word.load(Ordering::SeqCst) >> 2 == generation;
+        let step = now / settings.step;
+        let receipt = self.window.count(mark, generation, step, holds);
+        if mark != Mark::Success {
+            self.trip_if_due(generation, now, settings, die);
+        }
+        (mark != Mark::Failure).then_some(receipt)
+    }
+
+    #[cold]
+    fn trip_if_due(&self, generation: u64, now: u64, settings: &Settings, die: fn() -> u64) {
+        if settings
+            .trip
+            .is_due(&self.counts(generation, now, settings))
+        {
+            let mut machine = self.lock(now, settings);
+            if machine.generation == generation {
+                self.trip(&mut machine, now, settings, die);
+                self.publish(&machine);
+            }
+        }
+    }
+
+    #[cold]
+    fn report_troubled(
+        &self,
+        admission: Admission,
+        verdict: Verdict,
+        now: u64,
+        settings: &Settings,
+        die: fn() -> u64,
+    ) -> Option<Receipt> {
+        let mut machine = self.lock(now, settings);
+        if machine.generation != admission.generation {
+            return None;
+        }
+        let receipt = match (&machine.mode, admission.probe) {
+            (Mode::HalfOpen(_), Some(id)) => {
+                machine.probed(id, verdict, now, settings, die);
+                let good = verdict == Verdict::Success || verdict == Verdict::Slow;
+                good.then(Receipt::default)
+            }
+            (Mode::Ramping(_) | Mode::Closed { .. }, _) => mark(verdict).and_then(|mark| {
+                let (generation, step) = (machine.generation, now / settings.step);
+                let receipt = self.window.count(mark, generation, step, || true);
+                if mark != Mark::Success {
+                    self.trip(&mut machine, now, settings, die);
+                }
+                (mark != Mark::Failure).then_some(receipt)
+            }),
+            _ => None,
+        };
+        self.publish(&machine);
+        receipt
+    }
+
+    /// Opens a circuit that passes calls, when that is due. A ramp is also ended by as many failures
+    /// in a row as successes were needed to begin it.
+    fn trip(&self, machine: &mut Machine, now: u64, settings: &Settings, die: fn() -> u64) {
+        let counts = self.counts(machine.generation, now, settings);
+        let ramping = matches!(machine.mode, Mode::Ramping(_));
+        let relapse = ramping && counts.run >= u64::from(settings.probes);
+        if settings.trip.is_due(&counts) || relapse {
+            machine.open(now, settings, die);
+        }
+    }
+
+    fn counts(&self, generation: u64, now: u64, settings: &Settings) -> Counts {
+        self.window.counts(generation, now / settings.step)
+    }
+
+    /// The machine as it is at this time.
+    fn lock(&self, now: u64, settings: &Settings) -> MutexGuard<'_, Machine> {
+        let mut machine = self.machine.lock().unwrap_or_else(PoisonError::into_inner);
+        machine.settle(now, settings);
+        machine
+    }
+
+    /// Shows the machine's state to those who do not take the lock.
+    fn publish(&self, machine: &Machine) {
+        let mode = match machine.mode {
+            Mode::Closed { .. } => FREE | COUNTED,
+            Mode::ForcedClosed => FREE,
+            _ => 0,
+        };
+        let word = machine.generation << 2 | mode;
+        self.word.store(word, Ordering::SeqCst);
+    }
+}
+
+/// How a verdict is counted, if at all.
+#[inline]
+fn mark(verdict: Verdict) -> Option<Mark> {
+    match verdict {
+        Verdict::Success => Some(Mark::Success),
+        Verdict::Slow => Some(Mark::Slow),
+        Verdict::Failure => Some(Mark::Failure),
+        Verdict::Neutral => None,
+    }
+}

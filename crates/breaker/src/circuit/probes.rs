@@ -1,0 +1,65 @@
+/// The probes of a half-open circuit: those under way, and how many have succeeded.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Probes {
+    out: Vec<Probe>,
+    succeeded: u32,
+    last: u64,
+}
+
+/// A probe under way, and since when its lease runs.
+#[derive(Clone, Debug)]
+struct Probe {
+    id: u64,
+    since: u64,
+}
+
+impl Probes {
+    /// Whether there is room for one more, if this many successes close the circuit. Those whose lease
+    /// has ended are lost and hold no place.
+    pub(crate) fn have_room(&self, now: u64, wanted: u32, lease: u64) -> bool {
+        let out = self.out.iter().filter(|probe| probe.runs(now, lease));
+        (out.count() as u64) + u64::from(self.succeeded) < u64::from(wanted)
+    }
+
+    /// Sends one off, and says which.
+    pub(crate) fn send(&mut self, now: u64, lease: u64) -> u64 {
+        self.out.retain(|probe| probe.runs(now, lease));
+        self.last += 1;
+        let (id, since) = (self.last, now);
+        self.out.push(Probe { id, since });
+        id
+    }
+
+    /// The lease of a probe runs from now on: it was dispatched only now.
+    pub(crate) fn renew(&mut self, id: u64, now: u64) {
+        if let Some(probe) = self.out.iter_mut().find(|probe| probe.id == id) {
+            probe.since = probe.since.max(now);
+        }
+    }
+
+    /// A probe is back, or lost for good.
+    pub(crate) fn give_back(&mut self, id: u64) {
+        self.out.retain(|probe| probe.id != id);
+    }
+
+    /// A probe has succeeded; says whether they are as many as are wanted.
+    pub(crate) fn succeed(&mut self, wanted: u32) -> bool {
+        self.succeeded += 1;
+        self.succeeded >= wanted
+    }
+
+    /// When the first lease ends.
+    pub(crate) fn next_lease(&self, lease: u64) -> Option<u64> {
+        let ends = self
+            .out
+            .iter()
+            .map(|probe| probe.since.saturating_add(lease));
+        ends.min()
+    }
+}
+
+impl Probe {
+    fn runs(&self, now: u64, lease: u64) -> bool {
+        now < self.since.saturating_add(lease)
+    }
+}

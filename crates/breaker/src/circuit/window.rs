@@ -1,0 +1,287 @@
+use crate::sync::{AtomicU64, Ordering};
+use crate::trip::Counts;
+
+/// In how many steps a window slides.
+pub(crate) const BUCKETS: usize = 16;
+
+/// The judged calls of a sliding window, for one generation of a circuit at a time.
+///
+/// A ring of buckets, each of a fraction of the window. A word of a bucket says what it counts for and
+/// how much: 16 bits of the generation, 24 of the lap around the ring, 24 of the count. So a bucket
+/// that was left over from an earlier lap or generation counts as nothing and is taken over by the
+/// first that needs it; nothing has to be cleared.
+#[derive(Debug)]
+pub(crate) struct Window<const N: usize> {
+    buckets: [Bucket; N],
+    /// Failures since the last success, for this generation and no lap.
+    run: Tally,
+}
+
+#[derive(Debug, Default)]
+struct Bucket {
+    calls: Tally,
+    failures: Tally,
+    slow: Tally,
+}
+
+/// Where a call was counted, and what it put an end to: what it takes to take that back.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Receipt {
+    step: u64,
+    run: u64,
+}
+
+/// What is counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mark {
+    Success,
+    Slow,
+    Failure,
+}
+
+impl<const N: usize> Window<N> {
+    pub(crate) fn new() -> Self {
+        Self {
+            buckets: std::array::from_fn(|_| Bucket::default()),
+            run: Tally::default(),
+        }
+    }
+
+    /// Counts a call in the bucket of this step of time, for as long as `holds` says that the
+    /// generation stands.
+    #[inline]
+    pub(crate) fn count(
+        &self,
+        mark: Mark,
+        generation: u64,
+        step: u64,
+        holds: impl Fn() -> bool,
+    ) -> Receipt {
+        let (bucket, stamp) = self.at(generation, step);
+        bucket.calls.add(stamp, &holds);
+        let run = match mark {
+            Mark::Success => self.run.clear(stamp_of_run(generation), &holds),
+            Mark::Slow => {
+                bucket.slow.add(stamp, &holds);
+                0
+            }
+            Mark::Failure => {
+                bucket.failures.add(stamp, &holds);
+                self.run.add(stamp_of_run(generation), &holds);
+                0
+            }
+        };
+        Receipt { step, run }
+    }
+
+    /// Turns a success into a failure: the one it was, or where that has left the window, one more.
+    pub(crate) fn correct(
+        &self,
+        receipt: Receipt,
+        generation: u64,
+        step: u64,
+        holds: impl Fn() -> bool,
+    ) {
+        if step.saturating_sub(receipt.step) >= N as u64 {
+            self.count(Mark::Failure, generation, step, holds);
+            return;
+        }
+        let (bucket, stamp) = self.at(generation, receipt.step);
+        bucket.failures.add(stamp, &holds);
+        let before = receipt.run;
+        self.run.resume(stamp_of_run(generation), before, &holds);
+    }
+
+    /// What the window holds at this step of time.
+    pub(crate) fn counts(&self, generation: u64, step: u64) -> Counts {
+        let mut counts = Counts {
+            run: self.run.get(stamp_of_run(generation)),
+            ..Counts::default()
+        };
+        for back in 0..N as u64 {
+            let Some(step) = step.checked_sub(back) else {
+                break;
+            };
+            let (bucket, stamp) = self.at(generation, step);
+            counts.calls += bucket.calls.get(stamp);
+            counts.failures += bucket.failures.get(stamp);
+            counts.slow += bucket.slow.get(stamp);
+        }
+        counts
+    }
+
+    #[inline]
+    fn at(&self, generation: u64, step: u64) -> (&Bucket, u64) {
+        let (lap, at) = (step / N as u64, step % N as u64);
+        let stamp = generation << GENERATION | (lap & LAPS) << LAP;
+        (&self.buckets[at as usize], stamp)
+    }
+}
+
+const GENERATION: u32 = 48;
+const LAP: u32 = 24;
+const LAPS: u64 = (1 << (GENERATION - LAP)) - 1;
+const COUNT: u64 = (1 << LAP) - 1;
+/// A bucket so many laps ahead of a call was taken over while that call's thread stood still; further
+/// ahead, the lap is an old one, and the number has come round.
+const STALLED: u64 = 1 << 10;
+
+fn stamp_of_run(generation: u64) -> u64 {
+    generation << GENERATION
+}
+
+/// A count that stands under a stamp of generation and lap.
+#[derive(Debug, Default)]
+struct Tally(AtomicU64);
+
+impl Tally {
+    /// One more. `holds` is asked between reading and writing: while it answers yes, nobody has
+    /// counted for a later generation.
+    #[inline]
+    fn add(&self, stamp: u64, holds: impl Fn() -> bool) {
+        self.change(stamp, holds, |count| count + 1);
+    }
+
+    /// Ends a run, and says how long it was.
+    #[inline]
+    fn clear(&self, stamp: u64, holds: impl Fn() -> bool) -> u64 {
+        match self.get(stamp) {
+            // Mostly there is none, and nothing is written.
+            0 => 0,
+            count => {
+                self.change(stamp, holds, |_| 0);
+                count
+            }
+        }
+    }
+
+    /// Adds to a run as if what ended it at `before` had not been.
+    fn resume(&self, stamp: u64, before: u64, holds: impl Fn() -> bool) {
+        self.change(stamp, holds, |count| match count {
+            0 => before + 1,
+            count => count + 1,
+        });
+    }
+
+    #[inline]
+    fn get(&self, stamp: u64) -> u64 {
+        let word = self.0.load(Ordering::SeqCst);
+        if word & !COUNT == stamp {
+            word & COUNT
+        } else {
+            0
+        }
+    }
+
+    #[inline]
+    fn change(&self, stamp: u64, holds: impl Fn() -> bool, next: impl Fn(u64) -> u64) {
+        let mut word = self.0.load(Ordering::SeqCst);
+        loop {
+            let count = if word & !COUNT == stamp {
+                word & COUNT
+            } else {
+                0
+            };
+            if is_ahead(word, stamp) || !holds() {
+                return;
+            }
+            let changed = stamp | next(count).min(COUNT);
+            let exchange = Ordering::SeqCst;
+            match self
+                .0
+                .compare_exchange_weak(word, changed, exchange, exchange)
+            {
+                Ok(_) => return,
+                Err(other) => word = other,
+            }
+        }
+    }
+}
+
+/// Whether a word of this generation belongs to a later lap.
+#[inline]
+fn is_ahead(word: u64, stamp: u64) -> bool {
+    let laps = (word >> LAP).wrapping_sub(stamp >> LAP);
+    (1..STALLED).contains(&laps)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn always() -> bool {
+        true
+    }
+
+    fn counts(calls: u64, failures: u64, run: u64) -> Counts {
+        Counts {
+            calls,
+            failures,
+            slow: 0,
+            run,
+        }
+    }
+
+    #[test]
+    fn a_window_slides_by_a_bucket_and_forgets_what_left_it() {
+        let window = Window::<4>::new();
+        for step in 0..10 {
+            window.count(Mark::Failure, 7, step, always);
+            let held = (step + 1).min(4);
+            assert_eq!(window.counts(7, step), counts(held, held, step + 1));
+        }
+        assert_eq!(window.counts(7, 12).calls, 1);
+        assert_eq!(window.counts(7, 13).calls, 0);
+        assert_eq!(window.counts(8, 9), Counts::default(), "a new generation");
+    }
+
+    #[test]
+    fn a_call_that_comes_a_lap_late_takes_nothing_from_the_present() {
+        let window = Window::<4>::new();
+        window.count(Mark::Success, 0, 4, always);
+        window.count(Mark::Failure, 0, 0, always);
+        assert_eq!(window.counts(0, 4).calls, 1);
+        assert_eq!(window.counts(0, 4).failures, 0);
+    }
+
+    #[test]
+    fn a_count_stops_at_its_largest_number() {
+        let tally = Tally(AtomicU64::new(COUNT - 1));
+        for _ in 0..3 {
+            tally.add(0, always);
+        }
+        assert_eq!(tally.get(0), COUNT);
+    }
+
+    #[test]
+    fn an_old_word_does_not_stand_in_the_way_however_old_it_is() {
+        for ahead in [0, STALLED, LAPS / 2, LAPS - STALLED] {
+            let tally = Tally::default();
+            tally.add(0, always);
+            let stamp = ahead << LAP;
+            tally.add(stamp, always);
+            assert_eq!(tally.get(stamp), if ahead == 0 { 2 } else { 1 }, "{ahead}");
+        }
+    }
+
+    #[test]
+    fn a_success_that_was_none_leaves_the_run_as_if_it_had_failed() {
+        let window = Window::<4>::new();
+        for _ in 0..3 {
+            window.count(Mark::Failure, 1, 0, always);
+        }
+        let receipt = window.count(Mark::Success, 1, 1, always);
+        assert_eq!(window.counts(1, 1), counts(4, 3, 0));
+        window.correct(receipt, 1, 2, always);
+        assert_eq!(window.counts(1, 2), counts(4, 4, 4));
+        window.correct(receipt, 1, 5, always);
+        assert_eq!(window.counts(1, 5), counts(1, 1, 5), "long gone: one more");
+    }
+
+    #[test]
+    fn nothing_is_counted_once_the_generation_has_passed() {
+        let window = Window::<4>::new();
+        window.count(Mark::Failure, 1, 0, || false);
+        assert_eq!(window.counts(1, 0), Counts::default());
+    }
+}

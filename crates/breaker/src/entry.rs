@@ -1,0 +1,157 @@
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use outrigger_core::{Spare, Verdict};
+use tokio::time::Instant;
+
+use crate::circuit::{Admission, Circuit, Order, Receipt, Refusal, Settings, nanos};
+use crate::handle::Watchers;
+use crate::{Open, Snapshot};
+
+/// A circuit under its name, told the time by tokio's clock and the die by the thread.
+pub(crate) struct Entry {
+    circuit: Circuit,
+    name: Arc<str>,
+    shared: Arc<Shared>,
+}
+
+/// What all circuits of one layer have in common.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) settings: Settings,
+    pub(crate) slow_call: Option<Duration>,
+    pub(crate) start: Instant,
+    pub(crate) watchers: Option<Watchers>,
+}
+
+impl Entry {
+    pub(crate) fn new(name: Arc<str>, shared: Arc<Shared>) -> Self {
+        let circuit = Circuit::new();
+        Self {
+            circuit,
+            name,
+            shared,
+        }
+    }
+
+    #[inline]
+    pub(crate) fn check(&self, now: Instant) -> Result<(), Open> {
+        let checked = self.circuit.check(self.at(now), &self.shared.settings);
+        checked.map_err(|refusal| self.open(refusal, now))
+    }
+
+    #[inline]
+    pub(crate) fn admit(&self, now: Instant) -> Result<Admission, Open> {
+        let before = self.circuit.generation();
+        let admitted = self.circuit.admit(self.at(now), &self.shared.settings);
+        self.tell_since(before, now);
+        admitted.map_err(|refusal| self.open(refusal, now))
+    }
+
+    #[inline]
+    pub(crate) fn report(
+        &self,
+        admission: Admission,
+        verdict: Verdict,
+        now: Instant,
+    ) -> Option<Receipt> {
+        let before = self.circuit.generation();
+        let settings = &self.shared.settings;
+        let at = self.at(now);
+        let receipt = self.circuit.report(admission, verdict, at, settings, die);
+        self.tell_since(before, now);
+        receipt
+    }
+
+    pub(crate) fn correct(&self, admission: Admission, receipt: Receipt, now: Instant) {
+        let before = self.circuit.generation();
+        let settings = &self.shared.settings;
+        let at = self.at(now);
+        self.circuit.correct(admission, receipt, at, settings, die);
+        self.tell_since(before, now);
+    }
+
+    pub(crate) fn dispatched(&self, admission: Admission, at: Instant) {
+        let settings = &self.shared.settings;
+        self.circuit.dispatched(admission, self.at(at), settings);
+    }
+
+    pub(crate) fn obey(&self, order: Order, now: Instant) {
+        let before = self.circuit.generation();
+        self.circuit
+            .obey(order, self.at(now), &self.shared.settings);
+        self.tell_since(before, now);
+    }
+
+    /// Whether the circuit has changed its state since this admission.
+    #[inline]
+    pub(crate) fn has_turned(&self, admission: Admission) -> bool {
+        self.circuit.generation() != admission.generation
+    }
+
+    /// Whether an answer that took from then to now is slow.
+    #[inline]
+    pub(crate) fn is_slow(&self, since: Instant, now: Instant) -> bool {
+        let limit = self.shared.slow_call;
+        limit.is_some_and(|limit| now.saturating_duration_since(since) > limit)
+    }
+
+    pub(crate) fn name(&self) -> &Arc<str> {
+        &self.name
+    }
+
+    pub(crate) fn snapshot(&self, now: Instant) -> Snapshot {
+        let (state, openings, counts) = self.circuit.look(self.at(now), &self.shared.settings);
+        Snapshot::new(Arc::clone(&self.name), state, openings, counts)
+    }
+
+    #[cold]
+    fn open(&self, refusal: Refusal, now: Instant) -> Open {
+        let (state, ..) = self.circuit.look(self.at(now), &self.shared.settings);
+        let retry_at = refusal.retry_at.map(|at| {
+            let after = Duration::from_nanos(at);
+            self.shared.start.checked_add(after).unwrap_or(now)
+        });
+        Open::new(Arc::clone(&self.name), state, now, retry_at)
+    }
+
+    #[inline]
+    fn tell_since(&self, before: u64, now: Instant) {
+        if self.circuit.generation() != before {
+            self.tell(now);
+        }
+    }
+
+    #[cold]
+    fn tell(&self, now: Instant) {
+        if let Some(watchers) = &self.shared.watchers {
+            watchers.tell(self.snapshot(now));
+        }
+    }
+
+    /// An instant by the circuit's clock.
+    #[inline]
+    fn at(&self, now: Instant) -> u64 {
+        nanos(now.saturating_duration_since(self.shared.start))
+    }
+}
+
+fn die() -> u64 {
+    fastrand::u64(..)
+}
+
+impl Spare for Entry {
+    fn is_spare(&self, now: Instant) -> bool {
+        self.circuit.is_spare(self.at(now), &self.shared.settings)
+    }
+}
+
+impl fmt::Debug for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Entry")
+            .field("name", &self.name)
+            .field("circuit", &self.circuit)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,138 @@
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use crate::Snapshot;
+use crate::circuit::Order;
+use crate::circuits::Circuits;
+
+/// An operator's view of circuits, and hand on them.
+///
+/// It is given to a layer with [`BreakerLayer::handle`](crate::BreakerLayer::handle) and then sees the
+/// circuits of every service that the layer makes; clones are the same handle.
+///
+/// A circuit is named as [`Snapshot::circuit`] has it: `https://a.example:443`, the key, or `shared`.
+/// One that was never asked for is made when it is forced.
+///
+/// ```
+/// use http::{Request, Response};
+/// use outrigger_breaker::{BreakerHandle, BreakerLayer, Open, State};
+/// use tower::{BoxError, ServiceBuilder, ServiceExt, service_fn};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), BoxError> {
+/// let handle = BreakerHandle::new();
+/// let client = ServiceBuilder::new()
+///     .layer(BreakerLayer::default().handle(&handle))
+///     .service(service_fn(async |_: Request<String>| Ok::<_, BoxError>(Response::new(String::new()))));
+///
+/// handle.force_open("http://a.example:80");
+/// let request = Request::get("http://a.example/").body(String::new())?;
+/// let refused = client.clone().oneshot(request).await.unwrap_err();
+/// assert!(refused.is::<Open>());
+/// assert_eq!(handle.snapshot("http://a.example:80").unwrap().state(), State::ForcedOpen);
+/// handle.reset("http://a.example:80");
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Default)]
+pub struct BreakerHandle {
+    attached: Arc<Mutex<Vec<Weak<Circuits>>>>,
+    watchers: Watchers,
+}
+
+impl BreakerHandle {
+    /// A handle that sees nothing until it is given to a layer.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// All circuits there are, in no order.
+    pub fn snapshots(&self) -> Vec<Snapshot> {
+        let now = Instant::now();
+        let entries = self.circuits();
+        let entries = entries.iter().flat_map(|circuits| circuits.entries());
+        entries.map(|entry| entry.snapshot(now)).collect()
+    }
+
+    /// The circuit of this name, if there is one.
+    pub fn snapshot(&self, circuit: &str) -> Option<Snapshot> {
+        let found = self.circuits();
+        let mut found = found.iter().filter_map(|circuits| circuits.find(circuit));
+        found.next().map(|entry| entry.snapshot(Instant::now()))
+    }
+
+    /// Refuses every call to a circuit until it is [`reset`](Self::reset) or forced closed.
+    pub fn force_open(&self, circuit: &str) {
+        self.order(circuit, Order::Open);
+    }
+
+    /// Lets every call to a circuit through, and counts none, until it is [`reset`](Self::reset) or
+    /// forced open.
+    pub fn force_closed(&self, circuit: &str) {
+        self.order(circuit, Order::Close);
+    }
+
+    /// Makes a circuit closed and new, whatever state it is in.
+    pub fn reset(&self, circuit: &str) {
+        self.order(circuit, Order::Reset);
+    }
+
+    /// Watches the circuits: the value is the one whose state changed last, as it was then. A reader
+    /// that is late sees the newest change and no other, and asks for [`snapshots`](Self::snapshots)
+    /// if it needs them all. The end of a ramp is not a change of its own.
+    pub fn subscribe(&self) -> watch::Receiver<Option<Snapshot>> {
+        self.watchers.0.subscribe()
+    }
+
+    pub(crate) fn watchers(&self) -> Watchers {
+        self.watchers.clone()
+    }
+
+    /// Takes the circuits of one more service; those of services that are gone are forgotten.
+    pub(crate) fn attach(&self, circuits: &Arc<Circuits>) {
+        let mut attached = self.attached.lock().unwrap_or_else(PoisonError::into_inner);
+        attached.retain(|circuits| circuits.strong_count() > 0);
+        attached.push(Arc::downgrade(circuits));
+    }
+
+    fn order(&self, circuit: &str, order: Order) {
+        let now = Instant::now();
+        for circuits in self.circuits() {
+            if let Some(entry) = circuits.find_or_insert(circuit, now) {
+                entry.obey(order, now);
+            }
+        }
+    }
+
+    fn circuits(&self) -> Vec<Arc<Circuits>> {
+        let attached = self.attached.lock().unwrap_or_else(PoisonError::into_inner);
+        attached.iter().filter_map(Weak::upgrade).collect()
+    }
+}
+
+impl fmt::Debug for BreakerHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BreakerHandle")
+            .field("services", &self.circuits().len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Those who want to know of changes.
+#[derive(Clone, Debug)]
+pub(crate) struct Watchers(Arc<watch::Sender<Option<Snapshot>>>);
+
+impl Watchers {
+    pub(crate) fn tell(&self, snapshot: Snapshot) {
+        self.0.send_replace(Some(snapshot));
+    }
+}
+
+impl Default for Watchers {
+    fn default() -> Self {
+        Self(Arc::new(watch::Sender::new(None)))
+    }
+}

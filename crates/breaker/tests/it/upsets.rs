@@ -1,0 +1,110 @@
+//! Dropped futures and panics.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::task::{Context, Waker};
+
+use outrigger_breaker::BreakerHandle;
+use tokio_test::{assert_pending, task};
+
+use super::*;
+
+#[tokio::test(start_paused = true)]
+async fn fifty_cancelled_calls_open_nothing() {
+    let silent = service_fn(|_: Request<()>| std::future::pending::<Answer>());
+    let handle = BreakerHandle::new();
+    let service = BreakerLayer::default().handle(&handle).layer(silent);
+    for _ in 0..50 {
+        let mut call = task::spawn(service.clone().oneshot(get()));
+        assert_pending!(call.poll());
+        pause(SECOND).await;
+    }
+    let seen = &handle.snapshots()[0];
+    assert_eq!((seen.state(), seen.calls()), (State::Closed, 0));
+}
+
+fn polled_once<F: Future>(future: F) -> bool {
+    let mut future = Box::pin(future);
+    let mut cx = Context::from_waker(Waker::noop());
+    catch_unwind(AssertUnwindSafe(|| {
+        future.as_mut().poll(&mut cx).is_ready()
+    }))
+    .is_err()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_below_is_a_failure_and_passes_on() {
+    let server = service_fn(|request: Request<()>| {
+        let path = request.uri().path().to_owned();
+        assert_ne!(path, "/called", "user code");
+        async move {
+            assert_ne!(path, "/polled", "user code");
+            answer(200)
+        }
+    });
+    for path in ["http://a.example/called", "http://a.example/polled"] {
+        let service = three().layer(server);
+        for _ in 0..3 {
+            let mut clone = service.clone();
+            let called = catch_unwind(AssertUnwindSafe(|| clone.call(to(path))));
+            assert!(called.is_err() || polled_once(called.unwrap()));
+        }
+        assert_eq!(call(&service, get()).await, REFUSED, "{path}");
+        pause(6 * SECOND).await;
+        for _ in 0..3 {
+            assert_eq!(call(&service, get()).await, Came::To(200));
+        }
+        pause(6 * SECOND).await;
+        for _ in 0..1_000 {
+            assert_eq!(call(&service, get()).await, Came::To(200));
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_of_the_classifier_gives_the_probe_back_and_counts_neither_way() {
+    let peer = Peer::ill();
+    let handle = BreakerHandle::new();
+    let service = three().classify(Touchy).handle(&handle).layer(peer.serve());
+    fail(&service, 3).await;
+    pause(6 * SECOND).await;
+    peer.turns(|| answer(418));
+    for _ in 0..1_000 {
+        assert!(polled_once(service.clone().oneshot(get())));
+    }
+    assert_eq!(handle.snapshots()[0].state(), State::HalfOpen);
+    peer.turns(|| answer(200));
+    for _ in 0..3 {
+        assert_eq!(call(&service, get()).await, Came::To(200));
+    }
+    assert_eq!(handle.snapshots()[0].state(), State::Ramping);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_of_the_key_holds_nothing() {
+    let peer = Peer::well();
+    let touchy = |request: &Request<()>| {
+        assert_ne!(request.uri().path(), "/panic", "user code");
+        "key"
+    };
+    let service = three().key(touchy).layer(peer.serve());
+    for _ in 0..1_000 {
+        assert!(polled_once(service.clone().oneshot(to("http://a/panic"))));
+    }
+    assert_eq!(call(&service, get()).await, Came::To(200));
+}
+
+#[tokio::test(start_paused = true)]
+async fn debug_shows_how_far_a_call_has_got_and_no_request() {
+    let service = three().layer(Peer::well().serve());
+    let mut secret = to("http://a.example/canary");
+    secret
+        .headers_mut()
+        .insert("authorization", "canary".parse().unwrap());
+    let call = service.clone().call(secret);
+    let keyed = three().key(|_: &Request<()>| "key");
+    let shown = format!("{call:?} {keyed:?} {:?}", three().layer("inner"));
+    assert!(
+        shown.contains("Called") && !shown.contains("canary"),
+        "{shown}"
+    );
+}
