@@ -12,8 +12,8 @@ const MAX_CONCURRENT_STREAMS: u16 = 0x3;
 pub(crate) enum Word {
     /// SETTINGS: how many streams it takes from now on, where it says so.
     Settings(Option<u32>),
-    /// GOAWAY with this error code: it takes no new streams.
-    GoAway(u32),
+    /// GOAWAY: it takes no streams after the `last`.
+    GoAway { last: u32, code: u32 },
     /// A head or a piece of a body.
     Answer,
 }
@@ -113,9 +113,12 @@ impl Frames {
                     tell(Word::Settings(self.streams));
                 }
             }
-            (Part::GoAway, [_, _, _, _, code @ .., _]) => {
+            (Part::GoAway, [a, b, c, d, code @ .., _]) => {
                 if length == GOAWAY_HEAD {
-                    tell(Word::GoAway(u32::from_be_bytes(code)));
+                    tell(Word::GoAway {
+                        last: u32::from_be_bytes([a & 0x7f, b, c, d]),
+                        code: u32::from_be_bytes(code),
+                    });
                 }
                 self.part = Part::Rest;
             }
@@ -161,7 +164,7 @@ mod tests {
     }
 
     fn conversation() -> (Vec<u8>, Vec<Word>) {
-        let goaway = [&[0, 0, 0, 5][..], &11u32.to_be_bytes(), b"too many"].concat();
+        let goaway = [&[0x80, 0, 0, 5][..], &11u32.to_be_bytes(), b"too many"].concat();
         let frames = [
             settings(&[(4, 65_535), (3, 10), (1, 0)]),
             frame(0x4, 1, &[]),
@@ -182,7 +185,7 @@ mod tests {
             Word::Answer,
             Word::Settings(None),
             Word::Settings(Some(0)),
-            Word::GoAway(11),
+            Word::GoAway { last: 5, code: 11 },
             Word::Answer,
         ];
         (frames.concat(), words)

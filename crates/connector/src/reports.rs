@@ -33,8 +33,13 @@ where
         match word {
             Word::Settings(Some(limit)) => self.lock().settled(key, limit),
             Word::Settings(None) => self.lock().settled_silently(key),
-            Word::GoAway(ENHANCE_YOUR_CALM) => self.lock().calm(key, now),
-            Word::GoAway(_) => self.lock().retire(key, now),
+            Word::GoAway { code, .. } if code == ENHANCE_YOUR_CALM => self.lock().calm(key, now),
+            Word::GoAway { last, .. } => {
+                // A client's streams have odd numbers, from 1 on (RFC 9113 §5.1.1).
+                let taken = last / 2 + last % 2;
+                let failed = self.lock().leave_taken(key, taken, now);
+                fail(failed, &classify::closed_unused());
+            }
             Word::Answer => return,
         }
         self.work(now);

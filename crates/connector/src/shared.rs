@@ -192,8 +192,9 @@ where
         let wake = async move {
             sleep_until(at).await;
             if let Some(me) = me.upgrade() {
-                me.lock().wake(slot);
-                me.work(Instant::now());
+                let now = Instant::now();
+                me.lock().wake(slot, now);
+                me.work(now);
             }
         };
         if let Some(runtime) = self.runtime() {

@@ -39,8 +39,10 @@ pub(super) struct Connection<H> {
     streams: u32,
     limit: u32,
     settled: bool,
-    /// Whether it ever carried a call.
-    pub(super) served: bool,
+    /// How many calls it was ever given.
+    pub(super) taken: u32,
+    /// Until when it is given none, unless it has carried all it has before.
+    pub(super) held: Option<Instant>,
     /// When it began or ended to carry a call, or to drain.
     pub(super) used: Instant,
     /// When it is too old to take calls.
@@ -68,7 +70,8 @@ impl<H> Connection<H> {
             streams: 0,
             limit: BEFORE_SETTINGS,
             settled: false,
-            served: false,
+            taken: 0,
+            held: None,
             used: now,
             expires: None,
             unanswered: (0, 0),
@@ -144,7 +147,7 @@ impl<H> Connection<H> {
             return None;
         };
         self.streams += 1;
-        self.served = true;
+        self.taken = self.taken.saturating_add(1);
         self.used = now;
         Some(handle)
     }
@@ -152,6 +155,9 @@ impl<H> Connection<H> {
     pub(super) fn give_back(&mut self, now: Instant) {
         self.streams = self.streams.saturating_sub(1);
         self.used = now;
+        if self.streams == 0 {
+            self.held = None;
+        }
     }
 
     pub(super) fn handle(&self) -> Option<&H> {
@@ -202,7 +208,7 @@ impl<H> Connection<H> {
     }
 
     /// Whether one more stream may be sent now.
-    pub(super) fn has_room(&self) -> bool {
-        self.is_open() && self.streams < self.limit
+    pub(super) fn has_room(&self, now: Instant) -> bool {
+        self.is_open() && self.streams < self.limit && self.held.is_none_or(|until| until <= now)
     }
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use tokio::time::Instant;
 
 use super::LOOK;
+use super::connection::Connection;
 use super::pool::Pool;
 use super::step::{Key, Watch};
 
@@ -25,6 +26,22 @@ impl<H: Clone, W> Pool<H, W> {
         if self.connection(key).is_some_and(|c| c.count_cancel(now)) {
             self.retire(key, now);
         }
+    }
+
+    /// The peer takes its leave: of the calls that the connection was given it takes the first `taken`,
+    /// and no more. Returns the waiters that fail with it: a peer that leaves before it is given a call
+    /// is not asked for ever.
+    pub(crate) fn leave_taken(&mut self, key: Key, taken: u32, now: Instant) -> BTreeMap<u64, W> {
+        if let Some(origin) = self.origin(key.slot) {
+            origin.learn(key.connection, taken, now);
+        }
+        let useless = |c: &mut Connection<H>| c.taken == 0 && !c.is_draining();
+        let useless = self.connection(key).is_some_and(useless);
+        self.retire(key, now);
+        if !useless {
+            return BTreeMap::new();
+        }
+        self.give_up(key.slot, now)
     }
 
     /// The server asks for less: the connection takes no new calls, and no other is opened for a while
@@ -61,6 +78,6 @@ impl<H: Clone, W> Pool<H, W> {
             return BTreeMap::new();
         }
         self.retire(key, now);
-        self.give_up(key.slot)
+        self.give_up(key.slot, now)
     }
 }

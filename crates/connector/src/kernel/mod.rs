@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+mod alarms;
 mod connection;
 mod health;
 mod names;
@@ -14,6 +15,7 @@ mod pool;
 mod rest;
 mod scarcity;
 mod step;
+mod stint;
 #[cfg(test)]
 mod tests;
 
@@ -44,6 +46,12 @@ const CANCELS: u32 = 50;
 
 /// See [`CANCELS`].
 const CANCELS_WITHIN: Duration = Duration::from_secs(30);
+
+/// How long a peer may need to take its leave of a connection that has carried its stint.
+const HOLD: Duration = Duration::from_secs(1);
+
+/// How long it is remembered what a connection carries of an endpoint that has none.
+const KNOWN: Duration = Duration::from_secs(60);
 
 /// How long a connection that takes no new calls and carries nothing may take to close.
 const LINGER: Duration = Duration::from_secs(5);

@@ -5,8 +5,10 @@ use std::mem;
 use outrigger_core::Endpoint;
 use tokio::time::Instant;
 
+use super::alarms::Alarms;
 use super::connection::{Connection, Kind, Opened};
 use super::rest::Rest;
+use super::stint::Stint;
 
 /// What a snapshot says of one endpoint.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,9 +36,11 @@ pub(super) struct Origin<H, W> {
     waiters: BTreeMap<u64, W>,
     /// How many streams a connection of this endpoint was last seen to take.
     width: Option<u32>,
+    pub(super) stint: Stint,
     /// Whether it waits for a socket of another endpoint to close.
     pub(super) starving: bool,
     pub(super) rest: Rest,
+    pub(super) alarms: Alarms,
 }
 
 impl<H, W> Origin<H, W> {
@@ -46,8 +50,10 @@ impl<H, W> Origin<H, W> {
             connections: Vec::new(),
             waiters: BTreeMap::new(),
             width: None,
+            stint: Stint::default(),
             starving: false,
             rest: Rest::default(),
+            alarms: Alarms::default(),
         }
     }
 
@@ -60,9 +66,10 @@ impl<H, W> Origin<H, W> {
         let connection = self
             .connections
             .iter_mut()
-            .filter(|connection| connection.has_room())
+            .filter(|connection| connection.has_room(now))
             .min_by_key(|connection| (connection.streams(), Reverse(connection.used)))?;
         let handle = connection.take(now)?.clone();
+        self.stint.count(connection, now);
         Some((connection.id, handle))
     }
 
@@ -118,6 +125,17 @@ impl<H, W> Origin<H, W> {
         }
     }
 
+    /// The peer has taken its leave of a connection: of the calls that were given to it it takes the
+    /// first `taken`.
+    pub(super) fn learn(&mut self, id: u64, taken: u32, now: Instant) {
+        let Self {
+            connections, stint, ..
+        } = self;
+        if connections.iter().any(|c| c.id == id && c.taken > taken) {
+            stint.learn(taken, connections, now);
+        }
+    }
+
     /// The connection's socket has closed, or was never opened: forgets it.
     pub(super) fn remove(&mut self, id: u64) -> Option<Connection<H>> {
         let at = self.connections.iter().position(|c| c.id == id)?;
@@ -151,6 +169,24 @@ impl<H, W> Origin<H, W> {
         self.rest.until(self.present() == 0, now)
     }
 
+    /// When somebody must come back, unless something happens before: a rest is over, or a connection
+    /// takes calls again, and waiters wait for it, or what is known of the endpoint may be forgotten.
+    pub(super) fn due(&self, limit: usize, now: Instant) -> Option<Instant> {
+        if self.is_empty() {
+            return self.known_until(now);
+        }
+        let rest = self.rests_until(now);
+        let rest = rest.filter(|_| self.needs_connection(limit));
+        let held = self.connections.iter().filter_map(|c| c.held);
+        let held = held.filter(|until| self.has_waiters() && *until > now);
+        held.chain(rest).min()
+    }
+
+    /// Until when an endpoint is worth remembering that has neither connections nor waiters.
+    pub(super) fn known_until(&self, now: Instant) -> Option<Instant> {
+        self.rests_until(now).max(self.stint.known_until(now))
+    }
+
     /// Whether the waiters need one more connection than is coming.
     ///
     /// While nothing is known of the peer one connection is enough for all of them; after that as
@@ -164,7 +200,7 @@ impl<H, W> Origin<H, W> {
         let covered = match self.width {
             None if coming > 0 => usize::MAX,
             None => 0,
-            Some(width) => coming.saturating_mul(width.max(1) as usize),
+            Some(width) => coming.saturating_mul(self.stint.of(width).max(1) as usize),
         };
         self.waiters.len() > covered && self.present() < limit.max(1)
     }

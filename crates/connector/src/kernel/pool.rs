@@ -112,9 +112,9 @@ impl<H: Clone, W> Pool<H, W> {
     }
 
     /// The time of an alarm has come.
-    pub(crate) fn wake(&mut self, slot: usize) {
+    pub(crate) fn wake(&mut self, slot: usize, now: Instant) {
         if let Some(origin) = self.origin(slot) {
-            origin.rest.alarm = false;
+            origin.alarms.ring(now);
         }
         self.touch(slot);
     }
@@ -148,7 +148,8 @@ impl<H: Clone, W> Pool<H, W> {
         let Some(connection) = removed else {
             return BTreeMap::new();
         };
-        let useless = !connection.served;
+        // One that drains was seen to before.
+        let useless = connection.taken == 0 && !connection.is_draining();
         self.discarded.extend(connection.into_handle());
         self.sockets = self.sockets.saturating_sub(1);
         self.feed();
@@ -156,10 +157,7 @@ impl<H: Clone, W> Pool<H, W> {
         if !useless {
             return BTreeMap::new();
         }
-        if let Some(origin) = self.origin(key.slot) {
-            origin.rest.begin(false, now);
-        }
-        self.give_up(key.slot)
+        self.give_up(key.slot, now)
     }
 
     /// The handle of a connection that takes calls.
@@ -205,12 +203,10 @@ impl<H: Clone, W> Pool<H, W> {
             let key = Key { slot, connection };
             return Some(Step::Grant(waiter, Lease { key, handle }));
         }
-        if let Some(until) = origin.rests_until(now)
-            && (origin.needs_connection(per_endpoint) || origin.is_empty())
-            && !origin.rest.alarm
+        if let Some(due) = origin.due(per_endpoint, now)
+            && origin.alarms.set(due)
         {
-            origin.rest.alarm = true;
-            return Some(Step::Alarm(slot, until));
+            return Some(Step::Alarm(slot, due));
         }
         let wants = origin.wants_connection(per_endpoint, now);
         let room = self.sockets < self.limits.total.max(1);
@@ -231,8 +227,13 @@ impl<H: Clone, W> Pool<H, W> {
         Some(Step::Connect(Key { slot, connection }, endpoint))
     }
 
-    pub(super) fn give_up(&mut self, slot: usize) -> BTreeMap<u64, W> {
-        self.origin(slot).map(Origin::give_up).unwrap_or_default()
+    /// A connection came to nothing: the endpoint may rest, and waiters without another fail.
+    pub(super) fn give_up(&mut self, slot: usize, now: Instant) -> BTreeMap<u64, W> {
+        let Some(origin) = self.origin(slot) else {
+            return BTreeMap::new();
+        };
+        origin.rest.begin(false, now);
+        origin.give_up()
     }
 
     fn learn(&mut self, uri: &Uri) -> Result<usize, BadUri> {
@@ -255,7 +256,7 @@ impl<H: Clone, W> Pool<H, W> {
 
     fn forget_if_vacant(&mut self, slot: usize, now: Instant) {
         let vacant = |origin: &mut Origin<H, W>| {
-            origin.is_empty() && !origin.rest.alarm && origin.rests_until(now).is_none()
+            origin.is_empty() && origin.alarms.is_empty() && origin.known_until(now).is_none()
         };
         let place = self.origins.get_mut(slot);
         if let Some(origin) = place.and_then(|place| place.take_if(vacant)) {

@@ -16,8 +16,6 @@ pub(super) struct Rest {
     length: Duration,
     /// Whether the server asked for it, or another connection is no more than welcome.
     asked: bool,
-    /// Whether somebody has promised to come back when it is over.
-    pub(super) alarm: bool,
 }
 
 impl Rest {

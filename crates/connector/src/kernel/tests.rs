@@ -8,7 +8,7 @@ use outrigger_core::Endpoint;
 use proptest::prelude::*;
 use tokio::time::Instant;
 
-use super::{Key, Kind, LINGER, LOOK, Limits, Opened, Place, Pool, Step, Watch};
+use super::{HOLD, KNOWN, Key, Kind, LINGER, LOOK, Limits, Opened, Place, Pool, Step, Watch};
 
 const LIMITS: Limits = Limits {
     per_endpoint: 3,
@@ -31,7 +31,7 @@ enum Event {
     ConnectedHttp1(usize),
     ConnectedHttp2(usize),
     Settings(usize, Option<u32>),
-    GoAway(usize),
+    GoAway(usize, u32),
     Overdue(usize),
     Closed(usize),
     Release(usize),
@@ -49,7 +49,7 @@ fn event() -> impl Strategy<Value = Event> {
         4 => any.clone().prop_map(Event::ConnectedHttp2),
         4 => (any.clone(), proptest::option::of(0..4_u32))
             .prop_map(|(at, limit)| Event::Settings(at, limit)),
-        1 => any.clone().prop_map(Event::GoAway),
+        2 => (any.clone(), 0..4_u32).prop_map(|(at, taken)| Event::GoAway(at, taken)),
         1 => any.clone().prop_map(Event::Overdue),
         3 => any.clone().prop_map(Event::Closed),
         5 => any.clone().prop_map(Event::Release),
@@ -73,7 +73,8 @@ struct Line {
     phase: Phase,
     limit: u32,
     settled: bool,
-    served: bool,
+    taken: u32,
+    held: Option<Instant>,
     streams: u32,
     used: Instant,
     expires: Option<Instant>,
@@ -83,6 +84,10 @@ impl Line {
     /// HTTP/2 is open when the peer's SETTINGS are there.
     fn is_open(&self) -> bool {
         self.phase == Phase::Open && self.settled
+    }
+
+    fn has_room(&self, now: Instant) -> bool {
+        self.is_open() && self.streams < self.limit && self.held.is_none_or(|until| until <= now)
     }
 
     fn is_idle(&self) -> bool {
@@ -100,6 +105,8 @@ struct World {
     places: Vec<Key>,
     /// How many streams a connection of an endpoint was last seen to take.
     widths: BTreeMap<Endpoint, usize>,
+    /// How many calls a connection of an endpoint is thought to take before its peer leaves.
+    stints: BTreeMap<Endpoint, u32>,
     /// Slots to come back to, and when.
     alarms: Vec<(usize, Instant)>,
     names: u32,
@@ -114,6 +121,7 @@ impl World {
             waiters: BTreeMap::new(),
             places: Vec::new(),
             widths: BTreeMap::new(),
+            stints: BTreeMap::new(),
             alarms: Vec::new(),
             names: 0,
         }
@@ -127,7 +135,7 @@ impl World {
             Event::ConnectedHttp1(at) => self.connected(at, Kind::Http1),
             Event::ConnectedHttp2(at) => self.connected(at, Kind::Http2),
             Event::Settings(at, limit) => self.settings(at, limit),
-            Event::GoAway(at) => self.go_away(at),
+            Event::GoAway(at, taken) => self.go_away(at, taken),
             Event::Overdue(at) => self.overdue(at),
             Event::Closed(at) => self.closed(at),
             Event::Release(at) => self.release(at),
@@ -144,6 +152,7 @@ impl World {
         self.check();
         let known: BTreeSet<_> = self.pool.count().map(|count| count.endpoint).collect();
         self.widths.retain(|host, _| known.contains(host));
+        self.stints.retain(|host, _| known.contains(host));
     }
 
     fn call(&mut self, uri: &str) {
@@ -222,12 +231,27 @@ impl World {
         }
     }
 
-    fn go_away(&mut self, at: usize) {
-        if let Some(at) = self.pick(at, |line| line.phase != Phase::Draining) {
-            self.lines[at].phase = Phase::Draining;
-            self.lines[at].used = self.now;
-            self.pool.retire(self.lines[at].key, self.now);
+    /// The peer leaves, and takes only so many of the calls it was given.
+    fn go_away(&mut self, at: usize, taken: u32) {
+        let Some(at) = self.pick(at, |_| true) else {
+            return;
+        };
+        let line = &mut self.lines[at];
+        let useless = line.phase != Phase::Draining && line.taken == 0;
+        if line.phase != Phase::Draining {
+            (line.phase, line.used) = (Phase::Draining, self.now);
         }
+        let (key, host) = (line.key, line.host.clone());
+        if taken > 0 && line.taken > taken {
+            self.stints.insert(host.clone(), taken);
+            for line in self.lines.iter_mut().filter(|line| line.host == host) {
+                if line.taken >= taken {
+                    line.held = Some(self.now + HOLD);
+                }
+            }
+        }
+        let failed = self.pool.leave_taken(key, taken, self.now);
+        self.fail(&host, useless, &failed);
     }
 
     fn calm(&mut self, at: usize) {
@@ -242,7 +266,7 @@ impl World {
     fn ring(&mut self) {
         let now = self.now;
         for (slot, _) in self.alarms.extract_if(.., |(_, at)| *at <= now) {
-            self.pool.wake(slot);
+            self.pool.wake(slot, now);
         }
     }
 
@@ -264,7 +288,8 @@ impl World {
         if let Some(at) = self.pick(at, |_| true) {
             let line = self.lines.swap_remove(at);
             let failed = self.pool.closed(line.key, self.now);
-            self.fail(&line.host, !line.served, &failed);
+            let useless = line.phase != Phase::Draining && line.taken == 0;
+            self.fail(&line.host, useless, &failed);
             assert!(
                 self.pool.closed(line.key, self.now).is_empty(),
                 "closed once"
@@ -291,6 +316,9 @@ impl World {
             if let Some(line) = self.lines.iter_mut().find(|line| line.key == key) {
                 line.streams -= 1;
                 line.used = self.now;
+                if line.streams == 0 {
+                    line.held = None;
+                }
             }
             self.pool.release(key, self.now);
         }
@@ -332,10 +360,11 @@ impl World {
                 }
                 Some(Step::Connect(key, host)) => {
                     let coming = self.coming(&host);
-                    let width = self
-                        .widths
-                        .get(&host)
-                        .map_or(usize::MAX, |width| *width.max(&1));
+                    let width = self.widths.get(&host).map_or(usize::MAX, |width| *width);
+                    let stint = self.stints.get(&host);
+                    let width = stint
+                        .map_or(width, |stint| width.min(*stint as usize))
+                        .max(1);
                     let waiting = self.waiters[&host].len();
                     assert!(
                         waiting > coming.saturating_mul(width),
@@ -348,7 +377,8 @@ impl World {
                         phase: Phase::Connecting,
                         limit: 0,
                         settled: false,
-                        served: false,
+                        taken: 0,
+                        held: None,
                         streams: 0,
                         used: self.now,
                         expires: None,
@@ -356,11 +386,9 @@ impl World {
                     assert!(self.lines.len() <= LIMITS.total);
                 }
                 Some(Step::Alarm(slot, at)) => {
-                    assert!(at > self.now && at - self.now <= Duration::from_secs(30));
-                    assert!(
-                        self.alarms.iter().all(|alarm| alarm.0 != slot),
-                        "one at a time"
-                    );
+                    assert!(at > self.now && at - self.now <= KNOWN);
+                    let mut others = self.alarms.iter().filter(|alarm| alarm.0 == slot);
+                    assert!(others.all(|alarm| alarm.1 > at), "one is enough");
                     self.alarms.push((slot, at));
                 }
                 Some(Step::Discard(key)) => {
@@ -400,13 +428,18 @@ impl World {
     fn take(&mut self, key: Key) -> Endpoint {
         let line = self.lines.iter_mut().find(|line| line.key == key);
         let line = line.expect("a place on a connection there is");
-        assert_eq!(line.phase, Phase::Open);
-        assert!(line.streams < line.limit, "above the peer's limit");
+        assert!(line.has_room(self.now), "above the peer's limit");
         line.streams += 1;
         line.used = self.now;
-        line.served = true;
+        line.taken += 1;
         self.places.push(key);
-        line.host.clone()
+        let host = line.host.clone();
+        match self.stints.get(&host) {
+            Some(stint) if line.taken == *stint => line.held = Some(self.now + HOLD),
+            Some(stint) if line.taken > *stint => drop(self.stints.remove(&host)),
+            _ => {}
+        }
+        host
     }
 
     /// Nobody waits without a reason, and both sides count alike.
@@ -418,7 +451,7 @@ impl World {
                 continue;
             }
             let lines = || self.lines.iter().filter(|line| line.host == *host);
-            let room = |line: &Line| line.phase == Phase::Open && line.streams < line.limit;
+            let room = |line: &Line| line.has_room(self.now);
             assert!(!lines().any(room), "a waiter beside a free place");
             let coming = self.coming(host) > 0;
             let saturated = self.present(host) >= LIMITS.per_endpoint;
@@ -491,7 +524,7 @@ impl World {
             self.happens(Event::Closed(0));
             self.settle();
         }
-        self.now += Duration::from_secs(30);
+        self.now += KNOWN;
         self.settle();
         assert_eq!(self.pool.count().count(), 0, "the pool is empty");
         assert!(!self.pool.has_work());

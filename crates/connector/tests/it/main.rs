@@ -14,6 +14,8 @@ mod dropped;
 #[cfg(test)]
 mod error_table;
 #[cfg(test)]
+mod leave_taking;
+#[cfg(test)]
 mod lifetime;
 #[cfg(test)]
 mod pool;
