@@ -74,18 +74,17 @@ where
         permit.sent(now, link.answers());
         let exchange = request.body_mut().begin(permit);
         call::update(|call| call.report(Dispatch::Sent(now)));
+        let endpoint = link.endpoint().clone();
         let (error, returned) = match link.send(request).await {
             Ok(response) => return Ok(answer(response, exchange)),
             Err(unanswered) => unanswered,
         };
         let callers = exchange.failed();
         let Some(back) = returned else {
-            let endpoint = link.endpoint().clone();
             return Err(classify::exchange(error, callers).at(Some(endpoint)));
         };
         call::update(|call| call.report(Dispatch::Waiting));
         if moves == MOVES {
-            let endpoint = link.endpoint().clone();
             return Err(classify::returned(error).at(Some(endpoint)));
         }
         moves += 1;

@@ -52,6 +52,7 @@ mod error;
 mod exchange;
 mod frames;
 mod future;
+mod halves;
 mod head;
 mod http_version;
 mod keeper;
@@ -68,7 +69,6 @@ mod settings;
 mod shared;
 mod snapshot;
 mod socket;
-mod spawn;
 mod tcp_dialer;
 #[cfg_attr(not(feature = "tls"), path = "no_tls.rs")]
 mod tls;

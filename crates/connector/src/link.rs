@@ -10,13 +10,13 @@ use hyper::rt::{Read, Write};
 use hyper_util::rt::TokioTimer;
 use outrigger_core::{BoxError, Endpoint};
 
+use crate::halves::Halves;
 use crate::head::{CallersHead, Forward};
 use crate::kernel::Kind;
 use crate::permit::Leave;
 use crate::request_body::RequestBody;
 use crate::settings::KeepAlive;
 use crate::socket::Socket;
-use crate::spawn::Spawn;
 use crate::watched::Watched;
 
 /// The sending side of one connection. Dropping the last one ends the connection after the
@@ -59,7 +59,8 @@ where
         T: Read + Write + Unpin + Send + 'static,
     {
         let answers = Answers::default();
-        let mut builder = http2::Builder::new(Spawn);
+        let halves = Halves::default();
+        let mut builder = http2::Builder::new(halves.clone());
         if let Some(KeepAlive { interval, timeout }) = keep_alive {
             builder
                 .timer(TokioTimer::new())
@@ -69,7 +70,7 @@ where
         let (sender, connection) = builder
             .handshake(Watched::http2(io, socket, Arc::clone(&answers)))
             .await?;
-        tokio::spawn(connection);
+        halves.spawn(connection);
         Ok(Self {
             endpoint,
             sender: Sender::Http2(sender, answers),
@@ -115,18 +116,23 @@ where
     }
 
     /// Hands a request to the connection. One that comes back in the error was not sent.
+    ///
+    /// Where the connection ends meanwhile on another thread, hyper may give the request back only when
+    /// nobody can send any more: nobody may hold on to the connection until the answer is there.
     pub(crate) async fn send(
-        &self,
+        self: Arc<Self>,
         mut request: Request<RequestBody<B>>,
     ) -> Result<Response<Incoming>, (hyper::Error, Option<Request<RequestBody<B>>>)> {
         match &self.sender {
             Sender::Http2(sender, _) => {
                 let sent = sender.clone().try_send_request(request);
+                drop(self);
                 sent.await.map_err(parts)
             }
             Sender::Http1(sender, forward) => {
                 let head = CallersHead::rewrite(&mut request, forward.as_ref());
                 let sent = lock(sender).try_send_request(request);
+                drop(self);
                 sent.await.map_err(parts).map_err(|(error, request)| {
                     let restored = request.map(|mut request| {
                         head.restore(&mut request);

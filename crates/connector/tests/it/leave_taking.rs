@@ -51,6 +51,28 @@ fn refused(ends: &[Option<ErrorKind>]) -> usize {
         .count()
 }
 
+/// A server may begin to leave by naming the highest stream there is (RFC 9113 §6.8): it takes all that
+/// was sent before its leave is heard.
+///
+/// On two threads this is where hyper says of streams it has sent that the server refused them, and
+/// where requests get stuck that are handed over as their connection ends.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_leaving_server_takes_is_never_said_to_be_refused_and_nothing_gets_stuck() {
+    let (connector, dialer) = in_memory(Script::new(|mut peer: Peer| async move {
+        peer.settings([]).await?;
+        let first = peer.request().await?;
+        peer.goaway(0x7fff_ffff, Code::NO_ERROR, "").await?;
+        peer.answer(&first, 200, "").await?;
+        loop {
+            let request = peer.request().await?;
+            peer.answer(&request, 200, "").await?;
+        }
+    }));
+    let ends = traffic(&connector, 10_000, 16).await;
+    assert_eq!((ends.len(), refused(&ends)), (10_000, 0));
+    assert!(dialer.dialled() > 100, "{}", dialer.dialled());
+}
+
 /// Some servers end each connection after so many requests. What was sent above that is refused.
 fn leaves_after(requests: u32) -> Script {
     Script::new(move |mut peer: Peer| async move {
