@@ -145,6 +145,24 @@ mod tests {
         assert_eq!(dialled, []);
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn a_family_that_is_silent_hands_on_to_the_other() {
+        let addresses = ["[::1]:1", "[::1]:2", "1.1.1.1:3"].map(|a| a.parse().unwrap());
+        let began = Instant::now();
+        let won = race(
+            addresses.to_vec(),
+            PATIENCE,
+            |address: SocketAddr| async move {
+                match address.is_ipv6() {
+                    true => pending().await,
+                    false => Ok(address.port()),
+                }
+            },
+        );
+        assert_eq!(won.await.unwrap(), 3);
+        assert_eq!(began.elapsed(), HEAD_START);
+    }
+
     #[test]
     fn families_take_turns() {
         let addresses = ["[::1]:1", "[::1]:2", "[::1]:3", "1.1.1.1:4", "1.1.1.1:5"];

@@ -149,6 +149,16 @@ async fn a_resolver_that_speaks_the_layers_words_is_believed() {
 }
 
 #[tokio::test]
+async fn a_resolver_that_never_ends_is_cut_short() {
+    let server = Server::bind(answers).await;
+    let endless =
+        service_fn(|_| async { Ok::<_, Infallible>(std::iter::repeat((FIRST, 1).into())) });
+    let connector = Connector::<Body>::new().resolver(endless);
+    send(&connector, get(named(&server))).await.unwrap();
+    assert_eq!(server.connections(), 1);
+}
+
+#[tokio::test]
 async fn a_host_that_moves_is_followed_within_the_max_age() {
     let (old, new) = pair(answers).await;
     let names = Names::new([vec![FIRST], vec![SECOND]]);

@@ -50,8 +50,11 @@ async fn a_call_with_a_lifetime_in_its_body_is_spawned_when_it_is_made_directly(
 #[tokio::test]
 async fn frames_hints_and_errors_pass_through() {
     assert!(AnyBody::default().is_end_stream() && AnyBody::new(Empty::new()).is_end_stream());
-    let body = AnyBody::new(Full::from("hello"));
+    let mut body = AnyBody::new(Full::from("hello"));
     assert_eq!(body.size_hint().exact(), Some(5));
+    assert!(!body.is_end_stream());
+    body.frame().await.unwrap().unwrap();
+    assert!(body.is_end_stream());
     let mut trailers = HeaderMap::new();
     trailers.insert("sum", "5".parse().unwrap());
     let sent = Full::from("hello").with_trailers(std::future::ready(Some(Ok(trailers.clone()))));
