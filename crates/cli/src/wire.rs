@@ -27,10 +27,11 @@ pub(crate) fn connector(options: &Options) -> Result<Wire, Usage> {
         Protocol::Two => HttpVersion::Http2,
         Protocol::H2c => HttpVersion::H2c,
     };
-    let mut connector = Wire::new().http(http).proxies(proxies(options)?);
-    if let Some(Span(limit)) = options.connect_timeout {
-        connector = connector.connect_timeout(limit);
-    }
+    let Span(connect_timeout) = options.connect_timeout;
+    let mut connector = Wire::new()
+        .http(http)
+        .connect_timeout(connect_timeout)
+        .proxies(proxies(options)?);
     if let Some(limit) = options.max_connections {
         connector = connector
             .max_connections(limit.get())

@@ -22,6 +22,23 @@ pub struct Connector<B = AnyBody, D = TcpDialer> {
     pub(crate) shared: Arc<Shared<B, D>>,
 }
 
+impl Connector {
+    /// How long opening a connection may take.
+    pub const DEFAULT_CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+    /// How long a call may wait for a place on a connection.
+    pub const DEFAULT_ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
+    /// How many connections one endpoint may have.
+    pub const DEFAULT_CONNECTIONS_PER_ENDPOINT: usize = 4;
+    /// How many connections there may be in all.
+    pub const DEFAULT_CONNECTIONS: usize = 256;
+    /// How many calls to one endpoint may wait for a place.
+    pub const DEFAULT_WAITING_PER_ENDPOINT: usize = 10_000;
+    /// How long a connection may carry nothing.
+    pub const DEFAULT_IDLE_EXPIRY: Duration = Duration::from_secs(90);
+    /// How old a connection may be, a fifth more or less, and still take calls.
+    pub const DEFAULT_MAX_AGE: Duration = Duration::from_secs(600);
+}
+
 impl<B> Connector<B> {
     /// A connector over TCP, and over TLS for `https`.
     pub fn new() -> Self {

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
-use crate::HttpVersion;
 use crate::kernel::Limits;
+use crate::{Connector, HttpVersion};
 
 /// What a connector is told once, before its first call.
 #[derive(Clone, Copy, Debug)]
@@ -26,20 +26,20 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             http: HttpVersion::Auto,
-            connect_timeout: Duration::from_secs(3),
-            acquire_timeout: Duration::from_secs(3),
+            connect_timeout: Connector::DEFAULT_CONNECT_TIMEOUT,
+            acquire_timeout: Connector::DEFAULT_ACQUIRE_TIMEOUT,
             keep_alive: Some(KeepAlive {
                 interval: Duration::from_secs(20),
                 timeout: Duration::from_secs(10),
             }),
             limits: Limits {
-                per_endpoint: 4,
-                total: 256,
-                waiters: 10_000,
-                idle: Duration::from_secs(90),
+                per_endpoint: Connector::DEFAULT_CONNECTIONS_PER_ENDPOINT,
+                total: Connector::DEFAULT_CONNECTIONS,
+                waiters: Connector::DEFAULT_WAITING_PER_ENDPOINT,
+                idle: Connector::DEFAULT_IDLE_EXPIRY,
                 unanswered: 3,
             },
-            max_age: Duration::from_secs(600),
+            max_age: Connector::DEFAULT_MAX_AGE,
         }
     }
 }

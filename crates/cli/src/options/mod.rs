@@ -11,6 +11,7 @@ use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 
 use clap::Args;
+use outrigger::connector::Connector;
 use outrigger::retry::RetryLayer;
 use outrigger::timeout::{DeadlineLayer, TimeoutLayer};
 
@@ -40,9 +41,9 @@ pub(crate) struct Options {
     #[arg(long, value_name = "TIME", default_value_t = Span(TimeoutLayer::DEFAULT_LIMIT))]
     pub(crate) attempt_timeout: Span,
 
-    /// Limit of name resolution, connection and handshakes [default: 3s]
-    #[arg(long, value_name = "TIME")]
-    pub(crate) connect_timeout: Option<Span>,
+    /// Limit of name resolution, connection and handshakes
+    #[arg(long, value_name = "TIME", default_value_t = Span(Connector::DEFAULT_CONNECT_TIMEOUT))]
+    pub(crate) connect_timeout: Span,
 
     /// Longest pause within the response body
     #[arg(long, value_name = "TIME", default_value_t = Span(TimeoutLayer::DEFAULT_BODY_IDLE))]
