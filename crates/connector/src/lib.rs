@@ -35,6 +35,9 @@
 //! |---|---|---|---|
 //! | always ready | the pool; shared; begins afresh | [`ConnectorError`], with a [`Fault`] | the place is given back, the stream reset; a connect under way goes on |
 //!
+//! `docs/connecting.md` in the repository tells of its pool, versions of HTTP, TLS, addresses, proxies and
+//! errors.
+//!
 //! It stands innermost. The layers above learn from its errors whether a request was sent or
 //! processed, and from the current [`call`] when it was handed to a connection.
 //!
@@ -92,3 +95,7 @@ pub use self::tcp_dialer::TcpDialer;
 pub use self::transport::Transport;
 #[cfg(unix)]
 pub use self::unix_dialer::UnixDialer;
+
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/connecting.md")]
+struct Guide;
