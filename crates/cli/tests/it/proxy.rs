@@ -4,18 +4,19 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use tokio::io::AsyncWriteExt;
-use tokio::net::TcpListener;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpSocket};
 
 use crate::command::{command, outrigger, run, upstream};
 
-/// Nobody listens there.
-async fn nobody() -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    listener.local_addr().unwrap()
+/// A port that is taken, at which nobody listens.
+fn nobody() -> TcpSocket {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    socket
 }
 
-/// A server that says these words to each client, before it has read any; and how many came.
+/// A server that says these words to each client that has spoken; and how many came.
 async fn saying(words: &'static [u8]) -> (SocketAddr, Arc<AtomicUsize>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let addr = listener.local_addr().unwrap();
@@ -26,6 +27,7 @@ async fn saying(words: &'static [u8]) -> (SocketAddr, Arc<AtomicUsize>) {
         loop {
             let (mut client, _) = listener.accept().await.unwrap();
             count.fetch_add(1, Ordering::Relaxed);
+            client.read_u8().await.unwrap();
             client.write_all(words).await.unwrap();
             clients.push(client);
         }
@@ -94,7 +96,8 @@ async fn an_environment_whose_proxy_is_none_is_refused() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_proxy_that_lets_nothing_through_ends_with_6() {
-    let nobody = nobody().await;
+    let socket = nobody();
+    let nobody = socket.local_addr().unwrap();
     let proxy = format!("socks5h://me:canary@{nobody}");
     let options = ["--proxy", &proxy, "--no-retry"];
     let ended = outrigger(&[&["call", "http://shop.test/"], &options[..]].concat()).await;

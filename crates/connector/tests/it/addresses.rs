@@ -76,15 +76,28 @@ async fn answers_once(mut exchange: Exchange) {
         .await;
 }
 
+/// One free port of the first address and the second.
+fn twins() -> (TcpSocket, TcpSocket) {
+    for _ in 0..100 {
+        let (first, second) = (TcpSocket::new_v4().unwrap(), TcpSocket::new_v4().unwrap());
+        second.bind((SECOND, 0).into()).unwrap();
+        let port = second.local_addr().unwrap().port();
+        if first.bind((FIRST, port).into()).is_ok() {
+            return (first, second);
+        }
+    }
+    panic!("no port is free");
+}
+
 /// Two servers on one port: of the first address, and of the second.
-async fn pair<F, Fut>(serve: F) -> (Server, Server)
+fn pair<F, Fut>(serve: F) -> (Server, Server)
 where
     F: Fn(Exchange) -> Fut + Copy + Send + 'static,
     Fut: Future<Output = ()> + Send + 'static,
 {
-    let second = Server::bind_at((SECOND, 0).into(), serve).await;
-    let first = Server::bind_at((FIRST, second.addr().port()).into(), serve).await;
-    (first, second)
+    let (first, second) = twins();
+    let server = |socket: TcpSocket| Server::listen(socket.listen(64).unwrap(), serve);
+    (server(first), server(second))
 }
 
 fn named(server: &Server) -> String {
@@ -93,7 +106,7 @@ fn named(server: &Server) -> String {
 
 #[tokio::test]
 async fn a_host_whose_second_answer_is_private_is_refused() {
-    let (public, private) = pair(answers_once).await;
+    let (public, private) = pair(answers_once);
     let names = Names::new([vec![FIRST], vec![SECOND]]);
     let connector = names.connector(|address| address.ip() == FIRST);
     send(&connector, get(named(&public))).await.unwrap();
@@ -110,7 +123,7 @@ async fn a_host_whose_second_answer_is_private_is_refused() {
 
 #[tokio::test]
 async fn of_several_addresses_those_that_are_let_through_are_dialled() {
-    let (private, public) = pair(answers).await;
+    let (private, public) = pair(answers);
     let names = Names::new([vec![FIRST, SECOND]]);
     let connector = names.connector(|address| address.ip() == SECOND);
     send(&connector, get(named(&public))).await.unwrap();
@@ -160,7 +173,7 @@ async fn a_resolver_that_never_ends_is_cut_short() {
 
 #[tokio::test]
 async fn a_host_that_moves_is_followed_within_the_max_age() {
-    let (old, new) = pair(answers).await;
+    let (old, new) = pair(answers);
     let names = Names::new([vec![FIRST], vec![SECOND]]);
     let age = Duration::from_millis(500);
     let connector = names.connector(|_| true).max_age(age);
@@ -176,9 +189,8 @@ async fn a_host_that_moves_is_followed_within_the_max_age() {
 
 #[tokio::test]
 async fn an_address_that_is_silent_does_not_take_the_endpoint_down() {
-    let server = Server::bind_at((SECOND, 0).into(), answers).await;
-    let silent = TcpSocket::new_v4().unwrap();
-    silent.bind((FIRST, server.addr().port()).into()).unwrap();
+    let (silent, server) = twins();
+    let server = Server::listen(server.listen(64).unwrap(), answers);
     let silent = silent.listen(0).unwrap();
     let _full = fill(&silent).await;
 

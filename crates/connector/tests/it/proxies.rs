@@ -9,7 +9,7 @@ use outrigger_connector::{Connector, ConnectorError, ErrorKind, HttpVersion, Pro
 use outrigger_core::{Elapsed, Fault, Outcome, Phase, find};
 use outrigger_testkit::Server;
 use outrigger_testkit::raw::Script;
-use tokio::net::TcpListener;
+use tokio::net::TcpSocket;
 use tokio::time::timeout;
 use tower::service_fn;
 
@@ -191,9 +191,10 @@ async fn what_a_proxy_answers_to_connect_is_told_as_the_proxys() {
 
 #[tokio::test]
 async fn a_proxy_that_nobody_runs_is_told_as_the_proxys() {
-    let gone = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let addr = gone.local_addr().unwrap();
-    drop(gone);
+    // The port is taken, and nobody listens at it.
+    let nobody = TcpSocket::new_v4().unwrap();
+    nobody.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let addr = nobody.local_addr().unwrap();
     for scheme in ["http", "socks5", "socks5h"] {
         for url in ["http://127.0.0.1:9/", "https://127.0.0.1:9/"] {
             let connector = through(&format!("{scheme}://{USER}{addr}"));

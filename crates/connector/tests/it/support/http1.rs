@@ -31,15 +31,14 @@ impl Server {
         F: Fn(Exchange) -> Fut + Send + 'static,
         Fut: Future<Output = ()> + Send + 'static,
     {
-        Self::bind_at(([127, 0, 0, 1], 0).into(), serve).await
+        Self::listen(TcpListener::bind("127.0.0.1:0").await.unwrap(), serve)
     }
 
-    pub(crate) async fn bind_at<F, Fut>(addr: SocketAddr, serve: F) -> Self
+    pub(crate) fn listen<F, Fut>(listener: TcpListener, serve: F) -> Self
     where
         F: Fn(Exchange) -> Fut + Send + 'static,
         Fut: Future<Output = ()> + Send + 'static,
     {
-        let listener = TcpListener::bind(addr).await.unwrap();
         let addr = listener.local_addr().unwrap();
         let seen = Arc::<Mutex<Seen>>::default();
         let shared = Arc::clone(&seen);
