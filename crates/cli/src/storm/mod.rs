@@ -8,12 +8,14 @@ mod ledger;
 mod live;
 mod naive;
 mod phase;
+mod recovery;
 mod relay;
 mod score;
 mod table;
 mod traffic;
 mod upright;
 mod waters;
+mod worker;
 
 use std::iter;
 use std::time::Duration;
@@ -27,7 +29,9 @@ use self::contender::Contender;
 use self::drive::drive;
 use self::live::Live;
 use self::naive::Naive;
-use self::phase::{PHASES, Phase};
+use self::phase::{Event, PHASES, Phase};
+use self::score::Score;
+use self::traffic::Planned;
 use self::upright::Upright;
 use self::waters::Waters;
 use crate::console;
@@ -58,38 +62,59 @@ pub(crate) async fn run(args: StormArgs) -> Result<Exit, Usage> {
 
 async fn storm(args: &StormArgs) -> Result<(), BoxError> {
     let waters = Waters::start(args.seed).await?;
-    let naive = Naive::new(ATTEMPT_LIMIT);
-    let upright = Upright::new(TOTAL, ATTEMPT_LIMIT);
-    introduce(args, &naive, &upright);
+    let clients = (
+        Naive::new(ATTEMPT_LIMIT),
+        Upright::new(TOTAL, ATTEMPT_LIMIT),
+    );
+    introduce(args, &clients.0, &clients.1);
 
-    let length = Duration::from_secs(args.seconds) / PHASES.len() as u32;
-    let patience = length.clamp(Duration::from_secs(2), LONGEST_PATIENCE);
+    let seconds = Duration::from_secs(args.seconds);
     let (live, mut dice, mut first) = (Live::new(), Rng::with_seed(args.seed), 0);
     let mut lines = Vec::new();
     for phase in &PHASES {
+        let length = phase.length(seconds);
         let plan = traffic::plan(phase, length, first, &mut dice);
         first += plan.len() as u64;
         live.phase(phase);
-        let [port, other] = &waters.ports;
-        let gauge = live.client(Naive::NAME, plan.len());
-        let naive = drive(&naive, port, &plan, patience, gauge);
-        let gauge = live.client(Upright::NAME, plan.len());
-        let upright = drive(&upright, other, &plan, patience, gauge);
-        let (naive, upright, ()) =
-            tokio::join!(naive, upright, silence(phase, &waters, length / 5));
-        waters.ports.iter().for_each(|port| port.relay.bury());
-        lines.extend(table::lines(phase.name, &[naive?, upright?]));
+        let scores = weather(phase, length, &plan, &clients, &waters, &live).await?;
+        lines.extend(table::lines(phase.name, &scores));
     }
     let table = table::render(lines);
     console::line(format_args!("\n{table}\n{}", table::LEGEND));
     Ok(())
 }
 
-/// Once connections stand and carry calls, they die without a word.
-async fn silence(phase: &Phase, waters: &Waters, after: Duration) {
-    if phase.silences {
-        sleep_until(Instant::now() + after).await;
-        waters.ports.iter().for_each(|port| port.relay.silence());
+/// Sends both clients through one phase.
+async fn weather(
+    phase: &Phase,
+    length: Duration,
+    plan: &[Planned],
+    (naive, upright): &(Naive, Upright),
+    waters: &Waters,
+    live: &Live,
+) -> http::Result<[Score; 2]> {
+    let patience = length.clamp(Duration::from_secs(2), LONGEST_PATIENCE);
+    let trouble_over = phase.event.map(|event| event.end(length));
+    let [port, other] = &waters.ports;
+    let gauge = live.client(Naive::NAME, plan.len());
+    let naive = drive(naive, port, plan, patience, trouble_over, gauge);
+    let gauge = live.client(Upright::NAME, plan.len());
+    let upright = drive(upright, other, plan, patience, trouble_over, gauge);
+    let event = happen(phase.event, waters, length);
+    let (naive, upright, ()) = tokio::join!(naive, upright, event);
+    waters.ports.iter().for_each(|port| port.relay.bury());
+    Ok([naive?, upright?])
+}
+
+/// Lets the event of a phase of this length happen, once connections stand and carry calls.
+async fn happen(event: Option<Event>, waters: &Waters, length: Duration) {
+    let Some(event) = event else { return };
+    sleep_until(Instant::now() + event.at(length)).await;
+    for port in &waters.ports {
+        match event {
+            Event::Silence => port.relay.silence(),
+            Event::Stall => port.worker.stall(event.end(length) - event.at(length)),
+        }
     }
 }
 
@@ -109,5 +134,34 @@ fn introduce_one(name: &str, settings: &str) {
     let names = [name].into_iter().chain(iter::repeat(""));
     for (name, line) in names.zip(settings.lines()) {
         console::line(format_args!("{name:<10} {line}"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::recovery::Recovery;
+    use super::*;
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn an_overload_that_one_client_makes_permanent_ends_for_the_other() {
+        let overload = PHASES
+            .iter()
+            .find(|phase| phase.event == Some(Event::Stall));
+        let (phase, length) = (overload.unwrap(), Duration::from_secs(8));
+        let waters = Waters::start(1).await.unwrap();
+        let clients = (
+            Naive::new(ATTEMPT_LIMIT),
+            Upright::new(TOTAL, ATTEMPT_LIMIT),
+        );
+        let plan = traffic::plan(phase, length, 0, &mut Rng::with_seed(1));
+        let scores = weather(phase, length, &plan, &clients, &waters, &Live::new()).await;
+        let [naive, upright] = scores.unwrap();
+        let stuck = matches!(naive.recovery, Some(Recovery::NotWithin(_)));
+        assert!(stuck, "{naive:?}");
+        let recovered = matches!(upright.recovery, Some(Recovery::After(_)));
+        assert!(recovered, "{upright:?}");
+        assert_eq!(upright.repeated, 0);
+        // The budget pays for a twentieth at most.
+        assert!(upright.sent * 20 <= upright.tally.calls() * 21);
     }
 }

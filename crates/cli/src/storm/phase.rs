@@ -12,8 +12,21 @@ pub(super) struct Phase {
     pub(super) name: &'static str,
     pub(super) what: &'static str,
     pub(super) faults: &'static [Fault],
-    /// Whether the connections that stand soon after it began die without a word.
-    pub(super) silences: bool,
+    /// The path of the calls that meet no fault.
+    pub(super) path: &'static str,
+    /// What happens once, soon after it began.
+    pub(super) event: Option<Event>,
+    /// How much longer it lasts than the others.
+    weight: u32,
+}
+
+/// What happens once in a phase, when a tenth of it has passed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Event {
+    /// The connections that stand die without a word.
+    Silence,
+    /// The worker does nothing for a quarter of the phase.
+    Stall,
 }
 
 /// One way in which the upstream misbehaves. The calls of a phase are spread over its faults.
@@ -28,11 +41,14 @@ pub(super) struct Fault {
     pub(super) behaviour: fn() -> Behaviour,
 }
 
+/// Where the one worker answers.
+pub(super) const WORKER: &str = "/worker";
+
 /// How long the upstream takes for an answer in fair weather.
 pub(super) const WORK: Duration = Duration::from_millis(5);
 
 /// The storm, in its order.
-pub(super) const PHASES: [Phase; 7] = [
+pub(super) const PHASES: [Phase; 8] = [
     Phase::new("healthy", "every request is answered in 5 ms", &[]),
     Phase::new(
         "503",
@@ -57,7 +73,7 @@ pub(super) const PHASES: [Phase; 7] = [
         "soon the standing connections go silent without closing; new ones are good",
         &[],
     )
-    .silences(),
+    .with(Event::Silence),
     Phase::new(
         "restarts",
         "connections end after some 20 requests: drained, by GOAWAY, or by TCP reset",
@@ -67,6 +83,15 @@ pub(super) const PHASES: [Phase; 7] = [
             Fault::new("/abort", 5, true, Behaviour::abort),
         ],
     ),
+    Phase::new(
+        "overload",
+        "one worker for twice the load, 5 ms for each request, also for those that nobody waits for \
+         any more; soon it stalls for a quarter of the phase",
+        &[],
+    )
+    .at(WORKER)
+    .with(Event::Stall)
+    .lasting(3),
     Phase::new("calm again", "every request is answered in 5 ms", &[]),
 ];
 
@@ -76,13 +101,47 @@ impl Phase {
             name,
             what,
             faults,
-            silences: false,
+            path: "/",
+            event: None,
+            weight: 1,
         }
     }
 
-    const fn silences(mut self) -> Self {
-        self.silences = true;
+    const fn at(mut self, path: &'static str) -> Self {
+        self.path = path;
         self
+    }
+
+    const fn with(mut self, event: Event) -> Self {
+        self.event = Some(event);
+        self
+    }
+
+    const fn lasting(mut self, weight: u32) -> Self {
+        self.weight = weight;
+        self
+    }
+
+    /// How long it lasts, when all phases together last so long.
+    pub(super) fn length(&self, all: Duration) -> Duration {
+        let weights: u32 = PHASES.iter().map(|phase| phase.weight).sum();
+        all * self.weight / weights
+    }
+}
+
+impl Event {
+    /// When it happens in a phase that lasts so long.
+    pub(super) fn at(self, length: Duration) -> Duration {
+        length / 10
+    }
+
+    /// When what causes the trouble is over.
+    pub(super) fn end(self, length: Duration) -> Duration {
+        self.at(length)
+            + match self {
+                Self::Silence => Duration::ZERO,
+                Self::Stall => length / 4,
+            }
     }
 }
 

@@ -1,3 +1,4 @@
+use super::recovery::Recovery;
 use crate::tally::Tally;
 
 /// What one client did in one phase.
@@ -9,4 +10,6 @@ pub(super) struct Score {
     pub(super) sent: u64,
     /// POSTs that the upstream executed again.
     pub(super) repeated: usize,
+    /// How it came through the phase's event, if that had one.
+    pub(super) recovery: Option<Recovery>,
 }

@@ -1,11 +1,12 @@
 use std::fmt::Write;
 use std::time::Duration;
 
+use super::recovery::Recovery;
 use super::score::Score;
 use crate::tally::{Failed, Tally};
 
 /// The titles of the columns.
-const TITLES: [&str; 10] = [
+const TITLES: [&str; 11] = [
     "phase",
     "client",
     "calls",
@@ -16,6 +17,7 @@ const TITLES: [&str; 10] = [
     "p50",
     "p99",
     "longest",
+    "recovered",
 ];
 
 /// The columns of words; the others hold figures and stand to the right.
@@ -29,7 +31,9 @@ ok         calls answered 2xx or 3xx, read to the end
 failed     the others: by status, by kind of failure, or unfinished when the phase was over
 repeated   POSTs that the upstream executed again, by its own log
 sent/call  requests that left for each call
-p50 … longest  from the call to its answer or failure, pauses included; > where one was unfinished";
+p50 … longest  from the call to its answer or failure, pauses included; > where one was unfinished
+recovered  from the end of what caused the trouble until calls began that all succeeded; > where they
+           did not within the phase";
 
 /// The lines of one phase, one for each client.
 pub(super) fn lines(phase: &str, scores: &[Score]) -> Vec<Line> {
@@ -85,6 +89,11 @@ fn line(phase: &str, score: &Score) -> Line {
             if unfinished { ">" } else { "" },
             time(tally.times().percentile(100))
         ),
+        match score.recovery {
+            None => "-".to_owned(),
+            Some(Recovery::After(pause)) => time(pause),
+            Some(Recovery::NotWithin(pause)) => format!(">{}", time(pause)),
+        },
     ]
 }
 
@@ -128,14 +137,19 @@ mod tests {
             tally,
             sent: 4,
             repeated: 1,
+            recovery: None,
         };
-        let table = render(lines("black hole", &[score.clone(), score]));
+        let other = Score {
+            recovery: Some(Recovery::NotWithin(Duration::from_secs(8))),
+            ..score.clone()
+        };
+        let table = render(lines("black hole", &[score, other]));
         assert_eq!(
             table,
             "\
-phase       client  calls  ok  failed               repeated  sent/call     p50     p99  longest
-black hole  naive       3   1  1 502, 1 unfinished         1       1.34  1.23 s  2.00 s  >2.00 s
-            naive       3   1  1 502, 1 unfinished         1       1.34  1.23 s  2.00 s  >2.00 s
+phase       client  calls  ok  failed               repeated  sent/call     p50     p99  longest  recovered
+black hole  naive       3   1  1 502, 1 unfinished         1       1.34  1.23 s  2.00 s  >2.00 s          -
+            naive       3   1  1 502, 1 unfinished         1       1.34  1.23 s  2.00 s  >2.00 s    >8.00 s
 "
         );
     }

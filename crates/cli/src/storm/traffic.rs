@@ -41,7 +41,7 @@ pub(super) fn plan(phase: &Phase, length: Duration, first: u64, dice: &mut Rng) 
             } else {
                 Method::GET
             },
-            path: fault.map_or("/", |fault| fault.path),
+            path: fault.map_or(phase.path, |fault| fault.path),
         });
     }
     planned

@@ -3,15 +3,20 @@ use std::{io, thread};
 
 use http::Method;
 use outrigger_testkit::upstream::{Arrival, Behaviour, Upstream};
-use outrigger_testkit::{Log, Server};
+use outrigger_testkit::{Log, Reply, Server};
 use tokio::runtime::Builder;
 use tokio::sync::oneshot;
 
 use super::dice::Dice;
 use super::ledger::Ledger;
-use super::phase::{PHASES, fair};
+use super::phase::{PHASES, WORK, WORKER, fair};
 use super::relay::Relay;
 use super::traffic::CALL;
+use super::worker::Worker;
+
+/// How many streams of a connection they take on at a time: more than any phase needs, so that
+/// requests queue where the table tells.
+const STREAMS: u32 = 2_000;
 
 /// How the upstreams behave in every weather.
 pub(super) const SETTINGS: &str = "\
@@ -32,6 +37,7 @@ pub(super) struct Waters {
 pub(super) struct Port {
     pub(super) authority: String,
     pub(super) relay: Relay,
+    pub(super) worker: Worker,
     log: Log<Arrival>,
 }
 
@@ -65,20 +71,17 @@ async fn serve(
         (Ok(one), Ok(other)) => [one, other],
         (Err(error), _) | (_, Err(error)) => return drop(ready.send(Err(error))),
     };
-    let ports = upstreams.each_ref().map(|(server, relay)| Port {
-        authority: relay.addr.to_string(),
-        relay: relay.clone(),
-        log: server.log(),
-    });
+    let ports = upstreams.each_ref().map(|(_, port)| port.clone());
     let _ = ready.send(Ok(ports));
     // Nothing is ever sent: it returns when the other end is dropped.
     let _ = ended.await;
 }
 
-/// An upstream in the weather of all phases, and the relay before it.
-async fn bind(seed: u64) -> io::Result<(Server<Upstream>, Relay)> {
-    let upstream = Upstream::new();
-    let (dice, ledger) = (Dice::new(seed), Ledger::default());
+/// An upstream in the weather of all phases, behind its relay.
+async fn bind(seed: u64) -> io::Result<(Server<Upstream>, Port)> {
+    let upstream = Upstream::new().max_concurrent_streams(STREAMS);
+    let (dice, ledger, worker) = (Dice::new(seed), Ledger::default(), Worker::new(WORK));
+    upstream.any(WORKER).always(working(&worker, &ledger));
     let known = ledger.clone();
     upstream
         .any("*")
@@ -106,7 +109,25 @@ async fn bind(seed: u64) -> io::Result<(Server<Upstream>, Relay)> {
         .always(fair());
     let server = Server::bind(upstream).await?;
     let relay = Relay::start(server.addr()).await?;
-    Ok((server, relay))
+    let port = Port {
+        authority: relay.addr.to_string(),
+        relay,
+        worker,
+        log: server.log(),
+    };
+    Ok((server, port))
+}
+
+/// Every request takes the worker's time, also one that was executed before under its key.
+fn working(worker: &Worker, ledger: &Ledger) -> Behaviour {
+    let (worker, ledger) = (worker.clone(), ledger.clone());
+    Behaviour::with(move |request| {
+        let (head, _) = request.into_parts();
+        let known = ledger.knows(&head);
+        ledger.note(&head);
+        let answer = Reply::status(200).after(worker.take());
+        Behaviour::from(answer).executed(!known)
+    })
 }
 
 impl Port {
@@ -135,12 +156,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_key_is_executed_once_and_a_post_without_one_each_time() {
-        let (server, relay) = bind(1).await.unwrap();
-        let port = Port {
-            authority: relay.addr.to_string(),
-            relay,
-            log: server.log(),
-        };
+        let (server, port) = bind(1).await.unwrap();
         let client = Client::builder(TokioExecutor::new())
             .http2_only(true)
             .build_http::<Full<&'static [u8]>>();

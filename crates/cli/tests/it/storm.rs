@@ -25,7 +25,7 @@ async fn a_short_storm_ends_in_time_with_its_table() {
         })
         .collect();
     assert_eq!(table[0][..3], ["phase", "client", "calls"]);
-    assert_eq!(table.len(), 1 + 2 * 7, "{}", ended.stdout());
+    assert_eq!(table.len(), 1 + 2 * 8, "{}", ended.stdout());
     // Every second line lacks the phase's name.
     let rows: Vec<&[&str]> = table[1..]
         .chunks(2)
@@ -44,7 +44,7 @@ async fn a_short_storm_ends_in_time_with_its_table() {
         "its connection died: {}",
         ended.stdout()
     );
-    for healthy in [&rows[..2], &rows[12..]].concat() {
+    for healthy in [&rows[..2], &rows[14..]].concat() {
         let [calls, ok, failed, repeated] = [1, 2, 3, 4].map(|column: usize| healthy[column]);
         assert_eq!((ok, failed, repeated), (calls, "-", "0"), "{healthy:?}");
     }
