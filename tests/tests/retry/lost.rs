@@ -3,17 +3,18 @@
 use std::collections::HashSet;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
 
 use bytes::Bytes;
 use http::Request;
 use http_body_util::Full;
 use outrigger_connector::{Connector, HttpVersion};
 use outrigger_idempotency::{IDEMPOTENCY_KEY, IdempotencyKeyLayer, KeyFormat};
-use outrigger_retry::{Exponential, RetryLayer};
+use outrigger_retry::RetryLayer;
 use outrigger_testkit::upstream::{Behaviour, Upstream};
 use outrigger_testkit::{Reply, Server};
 use tower::{BoxError, Layer, ServiceExt};
+
+use crate::short;
 
 /// Executes what it has not executed under the same key, and then loses so many answers of all.
 fn forgetful(losses: usize) -> Upstream {
@@ -40,8 +41,7 @@ async fn pay(
     version: HttpVersion,
 ) -> (Option<u16>, usize, usize) {
     let server = Server::bind(forgetful(losses)).await.unwrap();
-    let short = Exponential::new(Duration::from_millis(1), Duration::from_millis(1));
-    let retry = RetryLayer::new().attempts(4).pauses(short);
+    let retry = RetryLayer::new().attempts(4).pauses(short());
     let client = keys.layer(retry.layer(Connector::new().http(version)));
     let request = Request::post(server.url("/pay"));
     let request = request.body(Full::<Bytes>::from("17 euros")).unwrap();

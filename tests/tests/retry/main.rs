@@ -9,3 +9,14 @@
 mod grpc;
 mod lost;
 mod table;
+mod tiers;
+mod uploads;
+
+use std::time::Duration;
+
+use outrigger_retry::Exponential;
+
+/// Pauses that a test does not notice.
+fn short() -> Exponential {
+    Exponential::new(Duration::from_millis(1), Duration::from_millis(1))
+}

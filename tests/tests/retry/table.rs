@@ -11,13 +11,15 @@ use http::{Method, Request};
 use http_body_util::Full;
 use outrigger_connector::{Connector, HttpVersion};
 use outrigger_idempotency::{IdempotencyKeyLayer, KeyFormat};
-use outrigger_retry::{Exponential, RetryLayer};
+use outrigger_retry::RetryLayer;
 use outrigger_testkit::raw::Code;
 use outrigger_testkit::upstream::{Arrival, Behaviour, Upstream};
 use outrigger_testkit::{Reply, Server};
 use tokio::net::TcpSocket;
 use tokio::task::JoinSet;
 use tower::{Layer, ServiceExt};
+
+use crate::short;
 
 const TABLE: &str = include_str!("../../../crates/retry/docs/decisions.md");
 
@@ -99,10 +101,9 @@ async fn walk(row: &Row, behaviour: Behaviour, version: HttpVersion) -> (usize, 
         .unwrap();
     let attempts = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&attempts);
-    let short = Exponential::new(Duration::from_millis(1), Duration::from_millis(1));
     let layer = RetryLayer::new()
-        .pauses(short.clone())
-        .throttled_pauses(short)
+        .pauses(short())
+        .throttled_pauses(short())
         .on_attempt(move |_| {
             counted.fetch_add(1, Ordering::Relaxed);
         });
