@@ -9,6 +9,7 @@ use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use outrigger_connector::{Connector, HttpVersion};
 use outrigger_retry::{Attempts, ReplayBody, RetryLayer};
+use outrigger_testkit::raw::Script;
 use outrigger_testkit::upstream::{Behaviour, Upstream};
 use outrigger_testkit::{Body, Reply, Server};
 use tower::{BoxError, Layer, Service, ServiceExt};
@@ -68,6 +69,30 @@ async fn nor_over_hyper_utils_client() {
             .build_http();
         uploads(client, Method::PUT, early()).await;
     }
+}
+
+#[tokio::test]
+async fn nor_while_the_old_one_is_still_piped() {
+    // As servers do that read an upload which they have answered already: the stream is not reset.
+    let script = Script::new(|mut peer| async move {
+        peer.settings([]).await?;
+        let first = peer.request().await?;
+        peer.head(&first, 503, &[], true).await?;
+        let second = peer.request().await?;
+        let whole = peer.body(&second).await?;
+        peer.answer(&second, 200, whole).await?;
+        peer.close().await
+    });
+    let server = Server::bind(script).await.unwrap();
+    let body = Body::drip(bytes(), 500, Duration::from_millis(10));
+    let request = Request::put(server.url("/")).body(body).unwrap();
+    let layer = RetryLayer::new().throttled_pauses(short());
+    let client = layer.layer(Connector::new().http(HttpVersion::H2c));
+    let response = client.oneshot(request).await.unwrap();
+    let answered = response.into_body().collect().await.unwrap();
+    assert_eq!(answered.to_bytes(), bytes());
+    let first = &server.log().requests()[0];
+    assert!(bytes().starts_with(&server.log().body(first)));
 }
 
 #[tokio::test]
