@@ -103,8 +103,6 @@ struct World {
     /// Waiters by endpoint, the oldest first: their name, slot and ticket.
     waiters: BTreeMap<Endpoint, Vec<(u32, usize, u64)>>,
     places: Vec<Key>,
-    /// Sockets that have closed since the shell last caught up.
-    closed: usize,
     /// How many streams a connection of an endpoint was last seen to take.
     widths: BTreeMap<Endpoint, usize>,
     /// How many calls a connection of an endpoint is thought to take before its peer leaves.
@@ -122,7 +120,6 @@ impl World {
             lines: Vec::new(),
             waiters: BTreeMap::new(),
             places: Vec::new(),
-            closed: 0,
             widths: BTreeMap::new(),
             stints: BTreeMap::new(),
             alarms: Vec::new(),
@@ -290,7 +287,6 @@ impl World {
     fn closed(&mut self, at: usize) {
         if let Some(at) = self.pick(at, |_| true) {
             let line = self.lines.swap_remove(at);
-            self.closed += 1;
             let failed = self.pool.closed(line.key, self.now);
             let useless = line.phase != Phase::Draining && line.taken == 0;
             self.fail(&line.host, useless, &failed);
@@ -325,6 +321,9 @@ impl World {
                 }
             }
             self.pool.release(key, self.now);
+            if self.pool.handle(key).is_none() {
+                self.evicted(key);
+            }
         }
     }
 
@@ -356,10 +355,7 @@ impl World {
     fn work(&mut self) {
         for _ in 0..1000 {
             match self.pool.next(self.now) {
-                None => {
-                    self.closed = 0;
-                    return;
-                }
+                None => return,
                 Some(Step::Grant(name, lease)) => {
                     let host = self.take(lease.key);
                     let waiters = self.waiters.get_mut(&host).unwrap();
@@ -398,18 +394,21 @@ impl World {
                     assert!(others.all(|alarm| alarm.1 > at), "one is enough");
                     self.alarms.push((slot, at));
                 }
-                Some(Step::Discard(key)) => {
-                    self.check_eviction(key);
-                    if let Some(line) = self.lines.iter_mut().find(|line| line.key == key) {
-                        if line.phase != Phase::Draining {
-                            line.used = self.now;
-                        }
-                        line.phase = Phase::Draining;
-                    }
-                }
+                Some(Step::Discard(key)) => self.evicted(key),
             }
         }
         panic!("the pool spins");
+    }
+
+    /// A connection takes no new calls, perhaps for no reason of its own.
+    fn evicted(&mut self, key: Key) {
+        self.check_eviction(key);
+        if let Some(line) = self.lines.iter_mut().find(|line| line.key == key) {
+            if line.phase != Phase::Draining {
+                line.used = self.now;
+            }
+            line.phase = Phase::Draining;
+        }
     }
 
     /// A connection that was let go of without a reason of its own makes room for somebody.
@@ -428,7 +427,7 @@ impl World {
                 self.closing() < needy.count(),
                 "evicted more than is needed"
             );
-            assert!(self.lines.len() + self.closed >= LIMITS.total);
+            assert_eq!(self.lines.len(), LIMITS.total);
         }
     }
 
