@@ -22,7 +22,7 @@ pub(crate) fn request(error: BadUri) -> ConnectorError {
 }
 
 /// The dialer failed. Nothing was sent; for the rest, a dialer that speaks the layers' words is
-/// believed, and what TLS refuses is final. A time limit within `limit` is that limit's share.
+/// believed, and what TLS refuses is final. An attempt that the system has given up took too long.
 pub(crate) fn dial(error: BoxError, limit: Duration) -> ConnectorError {
     if let Some(proxy) = find::<ProxyError>(&*error) {
         let mut fault = proxy.fault();

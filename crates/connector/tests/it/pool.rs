@@ -13,7 +13,7 @@ use outrigger_testkit::Log;
 use outrigger_testkit::raw::{Code, Entry, Event, Peer, Script, Setting};
 use tokio::sync::{Notify, Semaphore};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep_until, timeout};
 use tower::ServiceExt;
 
 use crate::support::memory::Dialer;
@@ -440,6 +440,26 @@ async fn a_server_that_never_sends_settings_holds_nobody_longer_than_the_connect
     assert_eq!(dialer.log().requests().len(), 0, "nothing was sent");
     send(&connector, get(URL)).await.unwrap();
     assert_eq!(dialer.dialled(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn all_parts_of_a_connect_share_one_timeout() {
+    let (_, silent) = in_memory(Script::new(
+        |mut peer: Peer| async move { peer.silence().await },
+    ));
+    let connector = Connector::new()
+        .http(HttpVersion::H2c)
+        .dialer(tower::service_fn(move |uri: Uri| {
+            let silent = silent.clone();
+            async move {
+                sleep_until(Instant::now() + Duration::from_secs(2)).await;
+                silent.oneshot(uri).await
+            }
+        }));
+    let began = Instant::now();
+    let error = send(&connector, get(URL)).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::ConnectTimeout);
+    assert_eq!(began.elapsed(), Duration::from_secs(3));
 }
 
 #[test]
