@@ -49,8 +49,9 @@ impl<B> Connector<B, TcpDialer> {
         self.set_tls(|tls| tls.identity = Some(Arc::new((chain, key))))
     }
 
-    /// Uses this TLS configuration as it is, in place of everything else said of certificates. Where
-    /// it names no ALPN protocols, those of [`http`](Self::http) are offered.
+    /// Uses this TLS configuration as it is, in place of everything else said of certificates. Of the
+    /// ALPN protocols that it names those are offered that [`http`](Self::http) speaks, and all of these
+    /// where it names none.
     #[must_use]
     pub fn tls(self, config: impl Into<Arc<ClientConfig>>) -> Self {
         self.set_tls(|tls| tls.given = Some(config.into()))
@@ -76,9 +77,7 @@ impl Tls {
         T: Read + Write + Connection + Unpin + Send + 'static,
     {
         let mut config = ClientConfig::clone(&*self.config()?);
-        if config.alpn_protocols.is_empty() {
-            config.alpn_protocols = alpn(http);
-        }
+        config.alpn_protocols = alpn(&config.alpn_protocols, http);
         let stream = HttpsConnector::from((Opened(Some(io)), config))
             .call(uri)
             .await?;
@@ -142,14 +141,20 @@ pub(crate) fn refused(error: &(dyn Error + 'static)) -> bool {
     find::<rustls::Error>(error).is_some() || find::<InvalidDnsNameError>(error).is_some()
 }
 
-/// The protocols to offer by ALPN (RFC 7301), the preferred one first.
-fn alpn(http: HttpVersion) -> Vec<Vec<u8>> {
-    let names: &[&[u8]] = match http {
+/// The protocols to offer by ALPN (RFC 7301), the preferred one first: of those that were given, or of
+/// all, the ones that will be spoken.
+fn alpn(given: &[Vec<u8>], http: HttpVersion) -> Vec<Vec<u8>> {
+    let spoken: &[&[u8]] = match http {
         HttpVersion::Http1 => &[b"http/1.1"],
         HttpVersion::Http2 => &[b"h2"],
         HttpVersion::Auto | HttpVersion::H2c => &[b"h2", b"http/1.1"],
     };
-    names.iter().map(|name| name.to_vec()).collect()
+    let known = given.iter().filter(|name| spoken.contains(&&***name));
+    let chosen: Vec<_> = known.cloned().collect();
+    if chosen.is_empty() {
+        return spoken.iter().map(|name| name.to_vec()).collect();
+    }
+    chosen
 }
 
 /// The cryptography to use. It is named, never left to a process-wide default.
@@ -162,4 +167,26 @@ fn provider() -> Result<CryptoProvider, rustls::Error> {
     return Err(rustls::Error::General(
         "no cryptography: the feature `aws-lc-rs` or `ring` is needed".to_owned(),
     ));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_will_be_spoken_is_offered() {
+        let [h1, h2, other] = [&b"http/1.1"[..], b"h2", b"imap"];
+        let cases = [
+            (vec![], HttpVersion::Auto, vec![h2, h1]),
+            (vec![], HttpVersion::Http1, vec![h1]),
+            (vec![h1, h2], HttpVersion::H2c, vec![h1, h2]),
+            (vec![h2, h1], HttpVersion::Http1, vec![h1]),
+            (vec![h1], HttpVersion::Http2, vec![h2]),
+            (vec![other, h1], HttpVersion::Auto, vec![h1]),
+        ];
+        for (given, http, offered) in cases {
+            let given: Vec<_> = given.iter().map(|name| name.to_vec()).collect();
+            assert_eq!(alpn(&given, http), offered, "{given:?} {http:?}");
+        }
+    }
 }
