@@ -15,6 +15,13 @@ use http::{Method, Request, Response, Uri};
 use http_body_util::{Empty, Full};
 use tower::Service;
 
+#[cfg(feature = "transport")]
+#[cfg_attr(not(feature = "tls"), path = "no_tls.rs")]
+mod tls;
+#[cfg(feature = "transport")]
+pub mod transports;
+#[cfg(feature = "transport")]
+pub mod upstream;
 pub mod wire;
 
 /// A service that is ready and answers at once, whatever the request's body.
