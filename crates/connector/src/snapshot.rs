@@ -20,7 +20,7 @@ pub struct EndpointSnapshot {
     pub connections: usize,
     /// Connections that take no new calls and have not closed yet.
     pub draining: usize,
-    /// Connections that are being opened.
+    /// Connections that are being opened; over HTTP/2 until the server's SETTINGS are there.
     pub connecting: usize,
     /// Calls that have a place on a connection, until their answer's body has ended.
     pub streams: usize,

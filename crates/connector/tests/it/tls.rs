@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use outrigger_connector::{Connector, ErrorKind, HttpVersion};
+use outrigger_connector::{Connector, ConnectorError, ErrorKind, HttpVersion};
 use outrigger_core::{Fault, Outcome, Phase, find};
 use outrigger_testkit::raw::{Script, Setting};
 use tokio::net::TcpListener;
@@ -83,8 +83,27 @@ async fn the_connect_timeout_covers_the_tls_handshake() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("https://{}/", listener.local_addr().unwrap());
     let connector = Connector::<Body>::new().connect_timeout(Duration::from_millis(200));
-    let error = send(&connector, get(url)).await.unwrap_err();
-    let elapsed = find::<outrigger_core::Elapsed>(&error).unwrap();
+    assert_times_out(&send(&connector, get(url)).await.unwrap_err());
+}
+
+#[tokio::test]
+async fn the_connect_timeout_covers_the_settings_behind_tls() {
+    let authority = Authority::new();
+    let identity = authority.sign("localhost", 2000, 3000);
+    let silent = Script::new(|mut peer| async move { peer.silence().await });
+    let server = Server::bind(identity, &["h2"], silent).await;
+    let connector = Connector::<Body>::new()
+        .root_certificate(authority.certificate.clone())
+        .connect_timeout(Duration::from_millis(500));
+    assert_times_out(&send(&connector, get(server.url("/"))).await.unwrap_err());
+    assert_eq!(
+        (server.connections(), server.log().requests().len()),
+        (1, 0)
+    );
+}
+
+fn assert_times_out(error: &ConnectorError) {
+    let elapsed = find::<outrigger_core::Elapsed>(error).unwrap();
     assert_eq!(elapsed.phase(), Phase::Connect);
-    assert_eq!(Fault::of(&error).outcome, Outcome::Unsent);
+    assert_eq!(Fault::of(error).outcome, Outcome::Unsent);
 }
