@@ -136,7 +136,8 @@ async fn no_more_connections_are_opened_than_it_is_told() {
     let load = [
         "load", &url, "-n", "60", "-c", "12", "--http", "1", "--report", "-",
     ];
-    for (options, most) in [(&["--max-connections", "2"][..], 2), (&[], 4)] {
+    let (few, many) = (["--max-connections", "2"], ["--max-connections", "6"]);
+    for (options, most) in [(&few[..], 2), (&[], 4), (&many, 6)] {
         let before = server.connections();
         let ended = outrigger(&[&load[..], options].concat()).await;
         assert_eq!(ended.code, 0, "{ended:?}");
