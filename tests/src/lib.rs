@@ -16,4 +16,7 @@ pub mod recipe {
 mod pages {
     #[doc = include_str!("../../CONTRIBUTING.md")]
     struct Contributing;
+
+    #[doc = include_str!("../../docs/retrying-safely.md")]
+    struct RetryingSafely;
 }

@@ -2,10 +2,11 @@
 //!
 //! A request is sent again when the server did nothing with it, or when to execute it twice is harmless:
 //! its method is idempotent, its caller says [`Idempotent`], or the server honours its idempotency key.
-//! Which outcomes are worth it is a [table](decisions). Each retry is paid from a [`Budget`] that only
-//! success fills, pauses with full jitter, obeys `Retry-After` or gives up, and keeps the deadline. Bodies
-//! of any kind are replayed while they stream ([`ReplayBody`]); nothing is ever collected first, and what is
-//! too long to be kept can be made once more ([`Rewind`]).
+//! Which outcomes are worth it is a [table](decisions), and `docs/retrying-safely.md` in the repository
+//! says why. Each retry is paid from a [`Budget`] that only success fills, pauses with full jitter, obeys
+//! `Retry-After` or gives up, and keeps the deadline. Bodies of any kind are replayed while they stream
+//! ([`ReplayBody`]); nothing is ever collected first, and what is too long to be kept can be made once
+//! more ([`Rewind`]).
 //!
 //! ```
 //! use outrigger_retry::{Attempts, RetryLayer};

@@ -147,6 +147,13 @@ async fn walk_all(version: HttpVersion) -> usize {
     walks.join_all().await.len()
 }
 
+#[test]
+fn the_guide_shows_the_same_table() {
+    const GUIDE: &str = include_str!("../../../docs/retrying-safely.md");
+    let table = &TABLE[TABLE.find("| method |").unwrap()..];
+    assert!(GUIDE.trim_end().ends_with(table.trim_end()));
+}
+
 #[tokio::test]
 async fn over_http_2() {
     assert!(walk_all(HttpVersion::H2c).await >= 120);
