@@ -8,9 +8,11 @@
 
 mod grpc;
 mod lost;
+mod peers;
 mod table;
 mod tiers;
 mod uploads;
+mod wire;
 
 use std::time::Duration;
 
