@@ -4,13 +4,16 @@
 #![expect(clippy::expect_used, reason = "a test fails by panicking")]
 
 use std::collections::HashSet;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use http::{HeaderValue, Request};
+use http::header::AUTHORIZATION;
+use http::{HeaderName, HeaderValue, Request};
 use outrigger_backoff::{BackoffLayer, Exponential, Jitter};
 use outrigger_core::{Failure, Fault};
 use outrigger_idempotency::{IDEMPOTENCY_KEY, IdempotencyKeyLayer, KeyFormat};
-use outrigger_retry::{Outcome, RetryLayer};
+use outrigger_request_id::{RequestIdLayer, X_REQUEST_ID};
+use outrigger_retry::{Outcome, ReplayBody, RetryLayer};
 use outrigger_testkit::mock::{self, Mock};
 use outrigger_testkit::{Body, Reply};
 use tokio::time::Instant;
@@ -105,6 +108,44 @@ async fn a_conflict_is_repeated_with_the_same_key_and_a_key_reused_is_not() {
         let keys = keys(&server);
         assert_eq!(keys.len(), attempts, "{status}");
         assert!(keys.iter().all(|key| key == keys[0]));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_belongs_to_the_call_is_one_and_what_belongs_to_an_attempt_is_fresh() {
+    const ATTEMPT: HeaderName = HeaderName::from_static("x-attempt");
+    let server = Mock::new();
+    server.post("/").times(2, lost()).always(Reply::status(201));
+    let signatures = AtomicU32::new(0);
+    let client = ServiceBuilder::new()
+        .layer(RequestIdLayer::new())
+        .layer(honoured())
+        .layer(RetryLayer::new().attempt_header(ATTEMPT))
+        .map_request(|mut request: Request<ReplayBody<Body>>| {
+            let signature = signatures.fetch_add(1, Ordering::Relaxed);
+            request
+                .headers_mut()
+                .append(AUTHORIZATION, signature.into());
+            request
+        })
+        .service(server.clone());
+    let answer = Box::pin(client.oneshot(post())).await;
+    assert_eq!(answer.expect("an answer").status(), 201);
+    let log = server.log().entries();
+    let all = |name: &HeaderName| {
+        let values = log
+            .iter()
+            .flat_map(|entry| entry.head().headers.get_all(name));
+        values.cloned().collect::<Vec<_>>()
+    };
+    let distinct = |name| all(name).into_iter().collect::<HashSet<_>>().len();
+    for (name, values) in [
+        (&IDEMPOTENCY_KEY, 1),
+        (&X_REQUEST_ID, 1),
+        (&ATTEMPT, 3),
+        (&AUTHORIZATION, 3),
+    ] {
+        assert_eq!((all(name).len(), distinct(name)), (3, values), "{name}");
     }
 }
 

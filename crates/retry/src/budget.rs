@@ -220,7 +220,9 @@ mod tests {
             let exact = (num * 10_000).min(100_000);
             assert!(granted.abs_diff(exact) <= 1, "{num}/10 granted {granted}");
         }
-        assert_eq!(granted(&Budget::ratio(1, 1_000).reserve(1), 100_000), 100);
+        for (num, den, exact) in [(1, 1_000, 100), (1, 100, 1_000), (1_000, 1, 100_000)] {
+            assert_eq!(granted(&Budget::ratio(num, den).reserve(1), 100_000), exact);
+        }
     }
 
     #[test]

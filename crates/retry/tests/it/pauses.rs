@@ -93,6 +93,8 @@ async fn retry_after_is_obeyed_or_the_answer_is_returned_at_once() {
         ("Sunday, 06-Nov-94 08:49:37 GMT", Some(0)),
         ("Sun Nov  6 08:49:37 1994", Some(0)),
         ("Fri, 31 Dec 9999 23:59:59 GMT", None),
+        ("Monday, 31-Dec-68 23:59:59 GMT", None),
+        ("Fri Dec 31 23:59:59 9999", None),
         ("-1", Some(0)),
         ("1x", Some(0)),
         ("soon", Some(0)),
