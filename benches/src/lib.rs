@@ -15,6 +15,7 @@ use http::{Method, Request, Response, Uri};
 use http_body_util::{Empty, Full};
 use tower::Service;
 
+pub mod kernel;
 #[cfg(feature = "transport")]
 #[cfg_attr(not(feature = "tls"), path = "no_tls.rs")]
 mod tls;
@@ -23,6 +24,19 @@ pub mod transports;
 #[cfg(feature = "transport")]
 pub mod upstream;
 pub mod wire;
+
+// The token bucket is private to its crate: it is compiled in from its source.
+#[allow(dead_code)]
+#[path = "../../crates/rate-limit/src/bucket.rs"]
+mod bucket;
+#[allow(dead_code)]
+#[path = "../../crates/rate-limit/src/quota.rs"]
+mod quota;
+#[allow(unused_imports)]
+#[path = "../../crates/rate-limit/src/sync.rs"]
+mod sync;
+
+use self::quota::Quota;
 
 /// A service that is ready and answers at once, whatever the request's body.
 #[derive(Clone, Copy, Debug)]

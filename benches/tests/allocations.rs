@@ -1,11 +1,14 @@
 //! How often one call allocates, over a service that answers at once.
 
+use std::num::NonZeroU32;
+
 use allocation_counter::measure;
 use bytes::Bytes;
 use http::Request;
 use http_body_util::Empty;
 use outrigger_benches::wire::{self, ByExtension, ByScope, Nothing, Wire};
 use outrigger_benches::{Instant, call, get};
+use outrigger_rate_limit::{ConcurrencyLayer, Quota, RateLimitLayer};
 use outrigger_request_id::RequestIdLayer;
 use outrigger_retry::RetryLayer;
 use outrigger_timeout::{DeadlineLayer, TimeoutLayer};
@@ -49,4 +52,16 @@ fn a_retry_that_is_not_needed_allocates_once_and_one_that_is_not_wanted_never() 
     assert_eq!(of(RetryLayer::new().layer(Instant)), 1);
     assert_eq!(of(RetryLayer::new().attempts(1).layer(Instant)), 0);
     assert_eq!(of(RetryLayer::new().enabled(false).layer(Instant)), 0);
+}
+
+#[test]
+fn a_limit_that_is_not_reached_allocates_nothing() {
+    let plenty = NonZeroU32::new(1_000).unwrap();
+    let rate = RateLimitLayer::new(Quota::per_second(plenty).burst(plenty));
+    assert_eq!(of(rate.layer(Instant)), 0);
+    assert_eq!(of(rate.clone().shared().layer(Instant)), 0);
+    assert_eq!(of(rate.enabled(false).layer(Instant)), 0);
+    let concurrency = ConcurrencyLayer::new(plenty);
+    assert_eq!(of(concurrency.layer(Instant)), 0);
+    assert_eq!(of(concurrency.enabled(false).layer(Instant)), 0);
 }

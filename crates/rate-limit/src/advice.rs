@@ -6,8 +6,8 @@ use outrigger_core::RetryAfter;
 
 use crate::structured::{Member, list};
 
-const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
-const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
+static RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
+static RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 
 /// What an answer says of the pace that its server wants (draft-ietf-httpapi-ratelimit-headers,
 /// RFC 9110 §10.2.3). Times are in nanoseconds.
@@ -27,8 +27,8 @@ impl Advice {
     pub(crate) fn of<R>(response: &Response<R>) -> Option<Self> {
         let (status, headers) = (response.status(), response.headers());
         let says = throttles(status)
-            || headers.contains_key(&RATE_LIMIT)
-            || headers.contains_key(&RATE_LIMIT_POLICY);
+            || !headers.is_empty()
+                && (headers.contains_key(&RATE_LIMIT) || headers.contains_key(&RATE_LIMIT_POLICY));
         says.then(|| Self::read(status, headers)).flatten()
     }
 

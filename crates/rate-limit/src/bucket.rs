@@ -1,3 +1,5 @@
+use std::hint;
+
 use crate::Quota;
 use crate::sync::{AtomicU64, Ordering};
 
@@ -82,16 +84,29 @@ impl Bucket {
     /// Takes `cost` tokens at `now` of a bucket that has been full since `since` at the latest.
     #[inline]
     fn take_since(&self, now: u64, since: u64, cost: u32) -> Result<(), u64> {
-        let span = self.span(cost.into());
-        let latest = now.saturating_add(self.capacity);
-        let taken = |full_at| self.full_at(now, full_at).max(since).saturating_add(span);
-        self.full_at
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |full_at| {
-                let full_at = taken(full_at);
-                (full_at <= latest).then_some(full_at)
-            })
-            .map(drop)
-            .map_err(|full_at| taken(full_at).saturating_sub(self.capacity))
+        let (span, capacity) = (self.span(cost.into()), self.capacity);
+        let latest = now.saturating_add(capacity);
+        let mut known = self.full_at.load(Ordering::Relaxed);
+        loop {
+            let mut full_at = known.max(since).saturating_add(span);
+            if full_at > latest {
+                if !has_gone_back(known, latest) {
+                    return Err(full_at - capacity);
+                }
+                full_at = since.saturating_add(span).min(latest);
+            }
+            let relaxed = Ordering::Relaxed;
+            let exchanged = self
+                .full_at
+                .compare_exchange_weak(known, full_at, relaxed, relaxed);
+            match exchanged {
+                Ok(_) => return Ok(()),
+                Err(other) => {
+                    hint::spin_loop();
+                    known = other;
+                }
+            }
+        }
     }
 
     /// After a clock that went backwards the bucket is full: better one burst too many than a call that

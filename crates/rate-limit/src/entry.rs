@@ -77,3 +77,13 @@ impl Rules {
         instant.unwrap_or(self.epoch)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_kept_of_an_endpoint_is_small() {
+        assert!(size_of::<Entry>() <= 256, "{}", size_of::<Entry>());
+    }
+}

@@ -80,56 +80,6 @@ impl<S, F, B> RateLimitFuture<S, F, B> {
     }
 }
 
-impl<S, B> State<S, S::Future, B>
-where
-    S: Service<Request<B>> + Clone,
-    S::Error: Into<BoxError>,
-{
-    fn poll(
-        mut self: Pin<&mut Self>,
-        gone: &mut Option<Gone>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Result<S::Response, BoxError>> {
-        loop {
-            let future = match self.as_mut().project() {
-                StateProj::Called { future } => return future.poll(cx).map_err(Into::into),
-                StateProj::Failed { error } => {
-                    return error
-                        .take()
-                        .map_or(Poll::Pending, |error| Poll::Ready(Err(error)));
-                }
-                StateProj::Waiting {
-                    wait,
-                    service,
-                    request,
-                } => {
-                    call::update(Call::hold);
-                    ready!(wait.poll(cx))?;
-                    let Poll::Ready(ready) = service.poll_ready(cx) else {
-                        wait.step_out();
-                        return Poll::Pending;
-                    };
-                    ready.map_err(Into::into)?;
-                    let Some(at) = wait.take()? else {
-                        // Nothing is held while it waits again, the inner service's readiness least.
-                        let fresh = service.clone();
-                        *service = fresh;
-                        continue;
-                    };
-                    let Some(request) = request.take() else {
-                        return Poll::Pending;
-                    };
-                    let entry = Arc::clone(wait.entry());
-                    *gone = Some(Gone { entry, at });
-                    call::update(Call::launch);
-                    service.call(request)
-                }
-            };
-            self.set(Self::Called { future });
-        }
-    }
-}
-
 impl<S, B, R> Future for RateLimitFuture<S, S::Future, B>
 where
     S: Service<Request<B>, Response = Response<R>> + Clone,
@@ -139,14 +89,67 @@ where
 
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = self.project();
-        let poll = this.state.poll(this.gone, cx);
-        if let Poll::Ready(Ok(response)) = &poll
-            && let Some(gone) = this.gone.take()
-        {
-            gone.entry.heed(response, gone.at);
+        let mut this = self.project();
+        loop {
+            if let StateProj::Called { future } = this.state.as_mut().project() {
+                let result = ready!(future.poll(cx));
+                if let (Ok(response), Some(gone)) = (&result, &this.gone) {
+                    gone.entry.heed(response, gone.at);
+                }
+                return Poll::Ready(result.map_err(Into::into));
+            }
+            let (future, gone) = ready!(this.state.as_mut().wait(cx))?;
+            *this.gone = Some(gone);
+            this.state.set(State::Called { future });
         }
-        poll
+    }
+}
+
+impl<S, B> State<S, S::Future, B>
+where
+    S: Service<Request<B>> + Clone,
+    S::Error: Into<BoxError>,
+{
+    /// Waits for the tokens and for the inner service, and makes the call.
+    #[cold]
+    fn wait(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(S::Future, Gone), BoxError>> {
+        let (wait, service, request) = match self.project() {
+            StateProj::Waiting {
+                wait,
+                service,
+                request,
+            } => (wait, service, request),
+            StateProj::Failed { error } => {
+                return error
+                    .take()
+                    .map_or(Poll::Pending, |error| Poll::Ready(Err(error)));
+            }
+            StateProj::Called { .. } => return Poll::Pending,
+        };
+        loop {
+            call::update(Call::hold);
+            ready!(wait.poll(cx))?;
+            let Poll::Ready(ready) = service.poll_ready(cx) else {
+                wait.step_out();
+                return Poll::Pending;
+            };
+            ready.map_err(Into::into)?;
+            let Some(at) = wait.take()? else {
+                // Nothing is held while it waits again, the inner service's readiness least.
+                let fresh = service.clone();
+                *service = fresh;
+                continue;
+            };
+            let Some(request) = request.take() else {
+                return Poll::Pending;
+            };
+            let entry = Arc::clone(wait.entry());
+            call::update(Call::launch);
+            return Poll::Ready(Ok((service.call(request), Gone { entry, at })));
+        }
     }
 }
 

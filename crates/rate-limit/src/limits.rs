@@ -25,23 +25,19 @@ impl Limits {
         Self { rules, table, cost }
     }
 
-    /// The limit that a request falls under, what it costs, and the request.
+    /// The limit of a request, where no function of the user must see its head: it costs 1.
     #[inline]
-    pub(crate) fn of<B>(&self, request: Request<B>, now: Instant) -> (Arc<Entry>, u32, Request<B>) {
-        if self.cost.is_none()
-            && let Some(entry) = self.table.of(&request, now, || Entry::new(&self.rules))
-        {
-            return (entry, 1, request);
+    pub(crate) fn of<B>(&self, request: &Request<B>, now: Instant) -> Option<Arc<Entry>> {
+        match self.cost {
+            None => self.table.of(request, now, || Entry::new(&self.rules)),
+            Some(_) => None,
         }
-        self.read(request, now)
     }
 
-    /// The same by the functions of the user, which see the head.
-    fn read<B>(&self, request: Request<B>, now: Instant) -> (Arc<Entry>, u32, Request<B>) {
-        let (head, body) = request.into_parts();
-        let entry = self.table.of_head(&head, now, || Entry::new(&self.rules));
-        let cost = self.cost.as_ref().map_or(1, |cost| cost(&head));
-        (entry, cost, Request::from_parts(head, body))
+    /// The limit of a head, and what it costs.
+    pub(crate) fn of_head(&self, head: &Parts, now: Instant) -> (Arc<Entry>, u32) {
+        let entry = self.table.of_head(head, now, || Entry::new(&self.rules));
+        (entry, self.cost.as_ref().map_or(1, |cost| cost(head)))
     }
 
     /// The limit of a URI's endpoint, if there is one.

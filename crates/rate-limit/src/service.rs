@@ -61,7 +61,7 @@ where
 }
 
 /// Makes a call now, or when it is its turn.
-#[inline]
+#[inline(always)]
 fn limit<S, B>(
     limits: &Limits,
     inner: &mut S,
@@ -71,13 +71,51 @@ where
     S: Service<Request<B>> + Clone,
     S::Error: Into<BoxError>,
 {
-    let instant = Instant::now();
-    let (entry, cost, request) = limits.of(request, instant);
-    let now = entry.rules.told(instant);
+    let now = Instant::now();
+    match limits.of(&request, now) {
+        Some(entry) => {
+            let now = entry.rules.told(now);
+            send(entry, 1, now, inner, request)
+        }
+        None => read(limits, now, inner, request),
+    }
+}
+
+/// Makes a call whose limit and cost functions of the user read off its head.
+#[cold]
+fn read<S, B>(
+    limits: &Limits,
+    now: Instant,
+    inner: &mut S,
+    request: Request<B>,
+) -> RateLimitFuture<S, S::Future, B>
+where
+    S: Service<Request<B>> + Clone,
+    S::Error: Into<BoxError>,
+{
+    let (head, body) = request.into_parts();
+    let (entry, cost) = limits.of_head(&head, now);
     let burst = entry.rules.quota.burst_size().get();
     if cost > burst {
         return RateLimitFuture::failed(NeverFits::new(cost, burst));
     }
+    let now = entry.rules.told(now);
+    send(entry, cost, now, inner, Request::from_parts(head, body))
+}
+
+/// Makes a call of this cost now, or when it is its turn.
+#[inline(always)]
+fn send<S, B>(
+    entry: Arc<Entry>,
+    cost: u32,
+    now: u64,
+    inner: &mut S,
+    request: Request<B>,
+) -> RateLimitFuture<S, S::Future, B>
+where
+    S: Service<Request<B>> + Clone,
+    S::Error: Into<BoxError>,
+{
     if !entry.limiter.is_free(now, cost) {
         return line_up(entry, cost, now, inner, request);
     }
@@ -105,6 +143,7 @@ where
 }
 
 /// Has a call wait for its turn, or refuses it at once.
+#[cold]
 fn line_up<S, B>(
     entry: Arc<Entry>,
     cost: u32,
