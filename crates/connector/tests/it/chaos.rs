@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread;
 use std::time::Duration;
 
 use fastrand::Rng;
@@ -12,7 +13,7 @@ use http::{Request, Uri};
 use http_body_util::BodyExt;
 use outrigger_connector::{Connector, Dial, HttpVersion, Snapshot};
 use outrigger_testkit::raw::{Code, Peer, Script, Setting};
-use tokio::runtime::Handle;
+use tokio::runtime::{Builder, Handle};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout};
 use tower::ServiceExt;
@@ -21,7 +22,7 @@ use crate::support::memory::{Dialer, Pipe};
 use crate::support::{Piece, Scripted, calm};
 
 /// How many schedules a plain run tries; `OUTRIGGER_CHAOS` names another number.
-const SCHEDULES: u64 = 200;
+const SCHEDULES: u64 = 1_000;
 
 const HOSTS: u64 = 3;
 const CALLS: u64 = 16;
@@ -225,11 +226,27 @@ async fn schedule(seed: u64) {
     assert_eq!(left, tasks, "seed {seed}: tasks are left");
 }
 
-#[tokio::test(start_paused = true)]
-async fn nothing_is_left_behind_and_no_request_goes_out_twice() {
+#[test]
+fn nothing_is_left_behind_and_no_request_goes_out_twice() {
     let schedules = std::env::var("OUTRIGGER_CHAOS").ok();
     let schedules = schedules.and_then(|number| number.parse().ok());
-    for seed in 0..schedules.unwrap_or(SCHEDULES) {
-        schedule(seed).await;
-    }
+    let schedules = schedules.unwrap_or(SCHEDULES);
+    let next = AtomicU64::new(0);
+    let run = || {
+        let mut runtime = Builder::new_current_thread();
+        let runtime = runtime.enable_all().start_paused(true).build().unwrap();
+        loop {
+            let seed = next.fetch_add(1, Ordering::Relaxed);
+            if seed >= schedules {
+                return;
+            }
+            runtime.block_on(schedule(seed));
+        }
+    };
+    let threads = thread::available_parallelism().map_or(1, usize::from);
+    thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(run);
+        }
+    });
 }
