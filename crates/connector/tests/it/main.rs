@@ -18,6 +18,8 @@ mod leave_taking;
 #[cfg(test)]
 mod lifetime;
 #[cfg(test)]
+mod places;
+#[cfg(test)]
 mod pool;
 #[cfg(test)]
 mod proxies;
