@@ -39,7 +39,9 @@ impl Nginx {
                 keepalive_requests {requests};
                 server {{
                     listen {addr} http2;
+                    client_max_body_size 1k;
                     location / {{ return 200 "hello"; }}
+                    location /upload {{ proxy_pass http://127.0.0.1:9; }}
                 }}
             }}
             "#
@@ -103,4 +105,15 @@ async fn nginx_that_is_reloaded_under_traffic_costs_no_call() {
         () = reloads => unreachable!(),
     };
     traffic::check("nginx, reloaded", &report, || nginx.executed()).await;
+}
+
+/// It answers before the body is there, and resets the stream.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_nginx_answers_to_a_body_that_is_too_long_is_delivered() {
+    if !installed("nginx") {
+        return;
+    }
+    let nginx = Nginx::start(1_000_000).await;
+    let attempts = traffic::refused_uploads(nginx.addr, 200).await;
+    assert_eq!(attempts, 200, "one attempt each");
 }

@@ -5,14 +5,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Method, Request, Response};
+use http::{Method, Request};
 use http_body_util::{BodyExt, Full};
-use outrigger::connector::{ConnBody, Connector, HttpVersion};
-use outrigger::{Layers, ReceivedBody};
+use outrigger::connector::{Connector, HttpVersion};
+use outrigger::{Layers, SentBody, Stack};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 use tower::ServiceExt;
-use tower::util::BoxCloneSyncService;
 
 /// How many calls go through each server.
 pub(crate) const CALLS: usize = 10_000;
@@ -20,9 +19,7 @@ pub(crate) const CALLS: usize = 10_000;
 /// How many of them are under way at once.
 const AT_ONCE: usize = 32;
 
-type Sent = Request<Full<Bytes>>;
-type Received = Response<ReceivedBody<ConnBody>>;
-type Client = BoxCloneSyncService<Sent, Received, outrigger::Error>;
+type Client = Stack<Connector<SentBody<Full<Bytes>>>>;
 
 /// What became of the calls.
 #[derive(Debug, Default)]
@@ -31,9 +28,8 @@ pub(crate) struct Report {
     pub(crate) attempts: usize,
 }
 
-/// Sends GETs and POSTs in turn through the default stack. Nobody honours the keys of the POSTs: they
-/// are never sent again unless the server has certainly not executed them.
-pub(crate) async fn send(addr: SocketAddr) -> Report {
+/// The default stack, and how many attempts it has made.
+fn client() -> (Client, Arc<AtomicUsize>) {
     let attempts = Arc::new(AtomicUsize::new(0));
     let mut layers = Layers::default();
     layers.retry = layers.retry.on_attempt({
@@ -43,7 +39,13 @@ pub(crate) async fn send(addr: SocketAddr) -> Report {
         }
     });
     let connector = Connector::new().http(HttpVersion::H2c);
-    let client = Client::new(layers.over(connector));
+    (layers.over(connector), attempts)
+}
+
+/// Sends GETs and POSTs in turn through the default stack. Nobody honours the keys of the POSTs: they
+/// are never sent again unless the server has certainly not executed them.
+pub(crate) async fn send(addr: SocketAddr) -> Report {
+    let (client, attempts) = client();
     let next = Arc::new(AtomicUsize::new(0));
     let mut callers = JoinSet::new();
     for _ in 0..AT_ONCE {
@@ -54,6 +56,22 @@ pub(crate) async fn send(addr: SocketAddr) -> Report {
         failed,
         attempts: attempts.load(Ordering::Relaxed),
     }
+}
+
+/// Sends so many PUTs that the server finds too long, one after the other; returns how many attempts
+/// that has taken.
+pub(crate) async fn refused_uploads(addr: SocketAddr, calls: usize) -> usize {
+    let (client, attempts) = client();
+    for call in 0..calls {
+        let put = Request::put(format!("http://{addr}/upload"));
+        let put = put.body(Full::from(vec![1; 300_000])).unwrap();
+        let answer = client.clone().oneshot(put).await;
+        let answer = answer.unwrap_or_else(|error| panic!("call {call}: {error:#?}"));
+        assert_eq!(answer.status(), 413);
+        let body = answer.into_body().collect().await.unwrap().to_bytes();
+        assert!(body.starts_with(b"<html>"), "call {call}");
+    }
+    attempts.load(Ordering::Relaxed)
 }
 
 /// One caller: makes one call after the other and tells which failed.
