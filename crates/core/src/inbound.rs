@@ -18,7 +18,7 @@
 //! # }
 //! ```
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::mem;
 use std::pin::Pin;
@@ -29,7 +29,9 @@ use pin_project_lite::pin_project;
 use crate::{Deadline, RequestId, call};
 
 thread_local! {
-    static CURRENT: RefCell<Inbound> = const { RefCell::new(Inbound::NONE) };
+    static ID: RefCell<Option<RequestId>> = const { RefCell::new(None) };
+    // Apart, because every call asks for it, and what has a destructor takes longer to find.
+    static DEADLINE: Cell<Option<Deadline>> = const { Cell::new(None) };
 }
 
 /// What is known of the inbound request that is being handled.
@@ -41,28 +43,24 @@ pub struct Inbound {
     pub deadline: Option<Deadline>,
 }
 
-impl Inbound {
-    const NONE: Self = Self {
-        request_id: None,
-        deadline: None,
-    };
-}
-
 /// The inbound request that this task is handling; empty outside any.
 pub fn current() -> Inbound {
-    CURRENT.with_borrow(Clone::clone)
+    Inbound {
+        request_id: request_id(),
+        deadline: deadline(),
+    }
 }
 
 /// The id of the inbound request.
 #[inline]
 pub fn request_id() -> Option<RequestId> {
-    CURRENT.with_borrow(|inbound| inbound.request_id.clone())
+    ID.with_borrow(Clone::clone)
 }
 
 /// The deadline of the inbound request.
 #[inline]
 pub fn deadline() -> Option<Deadline> {
-    CURRENT.with_borrow(|inbound| inbound.deadline)
+    DEADLINE.get()
 }
 
 /// Runs a future within an inbound request. No outbound [`Call`](crate::call::Call) is current in it.
@@ -101,15 +99,20 @@ struct Swapped<'a>(&'a mut Inbound);
 
 impl<'a> Swapped<'a> {
     fn with(inbound: &'a mut Inbound) -> Self {
-        CURRENT.with_borrow_mut(|current| mem::swap(current, inbound));
+        swap(inbound);
         Self(inbound)
     }
 }
 
 impl Drop for Swapped<'_> {
     fn drop(&mut self) {
-        CURRENT.with_borrow_mut(|current| mem::swap(current, self.0));
+        swap(self.0);
     }
+}
+
+fn swap(inbound: &mut Inbound) {
+    ID.with_borrow_mut(|id| mem::swap(id, &mut inbound.request_id));
+    inbound.deadline = DEADLINE.replace(inbound.deadline);
 }
 
 #[cfg(test)]

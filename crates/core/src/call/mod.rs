@@ -26,36 +26,53 @@
 //! assert!(call::current().is_none());
 //! ```
 
+mod marks;
 mod record;
 mod scope;
-
-use std::cell::Cell;
+mod thread;
 
 pub use self::record::{Call, Dispatch};
 pub use self::scope::{Entered, Opened, Scope};
-
-thread_local! {
-    static CURRENT: Cell<Option<Call>> = const { Cell::new(None) };
-}
+use self::thread::CURRENT;
+use crate::Deadline;
 
 /// The Call that this thread is working on, if any.
 #[inline]
 pub fn current() -> Option<Call> {
-    CURRENT.get()
+    CURRENT.with(|current| (!current.is_none()).then(|| current.get()))
+}
+
+/// The deadline of the current Call: [`current`], and of it the [`deadline`](Call::deadline), for less.
+#[inline]
+pub fn deadline() -> Option<Deadline> {
+    CURRENT.with(|current| current.times.get().and_then(|times| times.deadline))
 }
 
 /// Changes the current Call; without one, does nothing.
 #[inline]
 pub fn update(change: impl FnOnce(&mut Call)) {
-    if let Some(mut call) = CURRENT.get() {
-        change(&mut call);
-        CURRENT.set(Some(call));
-    }
+    CURRENT.with(|current| {
+        if !current.is_none() {
+            let mut call = current.get();
+            change(&mut call);
+            current.set(call);
+        }
+    });
+}
+
+/// [Launches](Call::launch) the current attempt: [`update`] with it, for less.
+#[inline]
+pub fn launch() {
+    CURRENT.with(|current| {
+        if !current.is_none() {
+            current.marks.set(current.marks.get().launch());
+        }
+    });
 }
 
 /// Runs `f` with no Call current: what it calls belongs to another logical call.
 pub fn hidden<R>(f: impl FnOnce() -> R) -> R {
-    let mut outer = None;
-    let _entered = Entered::with(&mut outer, None);
+    let mut outer = Call::NONE;
+    let _entered = Entered::with(&mut outer);
     f()
 }

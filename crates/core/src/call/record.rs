@@ -1,22 +1,27 @@
+use std::fmt;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::marks::Marks;
 use crate::Deadline;
 
 /// What the layers of one logical call tell each other.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Call {
-    deadline: Option<Deadline>,
+    pub(super) marks: Marks,
+    /// Many calls have none, and nothing of them is then copied.
+    pub(super) times: Option<Times>,
+}
+
+/// The instants of a Call.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Times {
+    pub(super) deadline: Option<Deadline>,
     /// When the deadline was set.
     since: Option<Instant>,
-    dispatch: Dispatch,
+    dispatched: Option<Instant>,
     timer: Option<Instant>,
-    attempt: u32,
-    launched: bool,
-    sent: bool,
-    key_honoured: bool,
-    repeated: bool,
 }
 
 /// How far the transport has got with the current attempt.
@@ -34,126 +39,185 @@ pub enum Dispatch {
 }
 
 impl Call {
+    /// No Call: what a scope keeps that is not the outermost.
+    pub(super) const NONE: Self = Self {
+        marks: Marks::NONE,
+        times: None,
+    };
+
     /// Shortens the deadline at `now`; a later one than the present changes nothing.
+    #[inline]
     pub fn shorten(&mut self, deadline: Deadline, now: Instant) {
-        if self.deadline.is_none_or(|present| deadline < present) {
-            self.deadline = Some(deadline);
-            self.since = Some(now);
+        let times = self.times.get_or_insert_default();
+        if times.deadline.is_none_or(|present| deadline < present) {
+            times.deadline = Some(deadline);
+            times.since = Some(now);
         }
     }
 
     /// Begins an attempt: counts it and forgets how far the one before had got.
+    #[inline]
     pub fn begin_attempt(&mut self) {
-        self.attempt = self.attempt.saturating_add(1);
-        self.forget_dispatch();
+        self.marks = self.marks.next_attempt().forget_dispatch();
     }
 
     /// States that a layer above the transport holds the request back: so far nothing of this attempt
     /// was sent.
+    #[inline]
     pub fn hold(&mut self) {
-        self.forget_dispatch();
-        self.dispatch = Dispatch::Waiting;
+        self.marks = self.marks.forget_dispatch().with(Marks::WAITING);
     }
 
     /// States that the request goes down now and may be sent, whether or not the transport reports.
     /// Forgets how far the attempt before had got; a layer further in that states the same of an
     /// attempt that was [begun](Self::begin_attempt) and launched further out adds nothing.
+    #[inline]
     pub fn launch(&mut self) {
-        let launched_further_out =
-            self.attempt > 0 && self.launched && self.dispatch == Dispatch::Unreported;
-        if !launched_further_out {
-            self.forget_dispatch();
-        }
-        self.launched = true;
+        self.marks = self.marks.launch();
     }
 
     /// Reports how far the transport has got with the request.
+    #[inline]
     pub fn report(&mut self, dispatch: Dispatch) {
-        self.dispatch = dispatch;
-        self.sent |= matches!(dispatch, Dispatch::Sent(_));
+        let marks = self.marks.without(Marks::REPORTED);
+        self.marks = match dispatch {
+            Dispatch::Unreported => marks,
+            Dispatch::Waiting => marks.with(Marks::WAITING),
+            Dispatch::Sent(at) => {
+                self.times.get_or_insert_default().dispatched = Some(at);
+                marks.with(Marks::DISPATCHED).with(Marks::SENT)
+            }
+        };
     }
 
     /// States the instant at which a timer below will wake this task, or that there is none.
+    #[inline]
     pub fn set_timer(&mut self, at: Option<Instant>) {
-        self.timer = at;
+        if at.is_some() || self.times.is_some() {
+            self.times.get_or_insert_default().timer = at;
+        }
     }
 
     /// States that the server is known to honour this call's idempotency key.
     pub fn honour_key(&mut self) {
-        self.key_honoured = true;
+        self.mark(Marks::KEY_HONOURED);
     }
 
     /// States that the key was dropped on the way to another origin, where nobody honours it.
     pub fn drop_key(&mut self) {
-        self.key_honoured = false;
+        self.marks = self.marks.without(Marks::KEY_HONOURED);
     }
 
     /// States whether the layer whose inner service is called or polled now sends the request again
     /// when need be.
+    #[inline]
     pub fn set_repeated(&mut self, repeated: bool) {
-        self.repeated = repeated;
+        self.marks = self.marks.without(Marks::REPEATED);
+        if repeated {
+            self.mark(Marks::REPEATED);
+        }
     }
 
     /// The instant after which nobody wants the answer.
+    #[inline]
     pub fn deadline(&self) -> Option<Deadline> {
-        self.deadline
+        self.times.and_then(|times| times.deadline)
     }
 
     /// How long the call was allowed to take when its deadline was set; zero without a deadline.
     pub fn patience(&self) -> Duration {
-        match (self.deadline, self.since) {
-            (Some(deadline), Some(since)) => deadline.remaining(since),
+        match self.times {
+            Some(Times {
+                deadline: Some(deadline),
+                since: Some(since),
+                ..
+            }) => deadline.remaining(since),
             _ => Duration::ZERO,
         }
     }
 
     /// Whether this call may have sent anything, in this attempt or in one before. Where it is
     /// `false`, a layer [launched](Self::launch) nothing and no transport reported a dispatch.
+    #[inline]
     pub fn may_have_sent(&self) -> bool {
-        self.sent || (self.launched && self.dispatch == Dispatch::Unreported)
+        self.marks.may_have_sent()
     }
 
     /// How far the transport has got with the current attempt.
     pub fn dispatch(&self) -> Dispatch {
-        self.dispatch
+        match self.times.and_then(|times| times.dispatched) {
+            _ if self.marks.has(Marks::WAITING) => Dispatch::Waiting,
+            Some(at) if self.marks.has(Marks::DISPATCHED) => Dispatch::Sent(at),
+            _ => Dispatch::Unreported,
+        }
     }
 
     /// The instant at which a timer below wakes this task.
+    #[inline]
     pub fn timer(&self) -> Option<Instant> {
-        self.timer
+        self.times.and_then(|times| times.timer)
     }
 
     /// The ordinal of the current attempt, from 1; 0 where nothing counts attempts.
+    #[inline]
     pub fn attempt(&self) -> u32 {
-        self.attempt
+        self.marks.attempt()
     }
 
     /// Whether the server is known to honour this call's idempotency key.
+    #[inline]
     pub fn key_honoured(&self) -> bool {
-        self.key_honoured
+        self.marks.has(Marks::KEY_HONOURED)
     }
 
     /// Whether a layer further out sends the request again when need be: one further in leaves it to
     /// that one, or attempts would multiply.
+    #[inline]
     pub fn is_repeated(&self) -> bool {
-        self.repeated
+        self.marks.has(Marks::REPEATED)
     }
 
     /// A Call of its own with the same deadline.
     pub(super) fn anew(&self) -> Self {
+        let times = self.times.map(|times| Times {
+            dispatched: None,
+            timer: None,
+            ..times
+        });
         Self {
-            deadline: self.deadline,
-            since: self.since,
+            times,
             ..Self::default()
         }
     }
 
-    /// What an attempt may have sent outlives its report.
     #[inline]
-    fn forget_dispatch(&mut self) {
-        self.sent = self.may_have_sent();
-        self.launched = false;
-        self.dispatch = Dispatch::Unreported;
+    fn mark(&mut self, mark: Marks) {
+        self.marks = self.marks.with(mark);
+    }
+}
+
+impl Default for Call {
+    /// A Call that has just begun.
+    #[inline]
+    fn default() -> Self {
+        Self {
+            marks: Marks::BEGUN,
+            times: None,
+        }
+    }
+}
+
+impl fmt::Debug for Call {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Call")
+            .field("deadline", &self.deadline())
+            .field("attempt", &self.attempt())
+            .field("dispatch", &self.dispatch())
+            .field("may_have_sent", &self.may_have_sent())
+            .field("timer", &self.timer())
+            .field("key_honoured", &self.key_honoured())
+            .field("repeated", &self.is_repeated())
+            .finish()
     }
 }
 

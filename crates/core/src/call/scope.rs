@@ -1,7 +1,9 @@
 use std::marker::PhantomData;
 use std::mem;
 
-use super::{CURRENT, Call, current};
+use super::marks::Marks;
+use super::thread::CURRENT;
+use super::{Call, current};
 
 /// Keeps a [`Call`] between polls: a layer makes one in `call` and runs its inner service within it.
 ///
@@ -9,18 +11,22 @@ use super::{CURRENT, Call, current};
 /// costs them a branch.
 #[derive(Debug)]
 pub struct Scope {
-    outermost: bool,
-    /// The Call between runs, once there was one; during a run within another Call, that one.
-    kept: Option<Call>,
+    /// The Call between runs; during a run what was current before, mostly none. None in a scope that
+    /// is not the outermost.
+    kept: Call,
 }
 
 impl Scope {
     /// Joins the Call that is current, or begins one when there is none.
     #[inline]
     pub fn join() -> Self {
+        let outermost = CURRENT.with(|current| current.is_none());
         Self {
-            outermost: CURRENT.get().is_none(),
-            kept: None,
+            kept: if outermost {
+                Call::default()
+            } else {
+                Call::NONE
+            },
         }
     }
 
@@ -38,10 +44,13 @@ impl Scope {
     /// ```
     #[inline]
     pub fn open() -> Opened {
-        let outermost = CURRENT.get().is_none();
-        if outermost {
-            CURRENT.set(Some(Call::default()));
-        }
+        let outermost = CURRENT.with(|current| {
+            let outermost = current.is_none();
+            if outermost {
+                current.marks.set(Marks::BEGUN);
+            }
+            outermost
+        });
         Opened {
             outermost,
             not_send: PhantomData,
@@ -52,8 +61,7 @@ impl Scope {
     /// else. For a client that may be used inside another client's layers.
     pub fn begin() -> Self {
         Self {
-            outermost: true,
-            kept: Some(CURRENT.get().unwrap_or_default().anew()),
+            kept: CURRENT.with(|current| current.get().anew()),
         }
     }
 
@@ -69,27 +77,27 @@ impl Scope {
     /// without a closure, for the paths that every call takes.
     #[inline]
     pub fn enter(&mut self) -> Entered<'_> {
-        if !self.outermost {
+        if self.kept.marks == Marks::NONE {
             return Entered::default();
         }
-        let call = self.kept.unwrap_or_default();
-        Entered::with(&mut self.kept, Some(call))
+        Entered::with(&mut self.kept)
     }
 
     /// The Call of this scope, between runs.
     #[inline]
     pub fn call(&self) -> Option<Call> {
-        if self.outermost {
-            Some(self.kept.unwrap_or_default())
-        } else {
+        if self.kept.marks == Marks::NONE {
             current()
+        } else {
+            Some(self.kept)
         }
     }
 }
 
 /// A [`Scope`] that is current from its beginning. Dropped, it ends a Call that it began. Not `Send`,
-/// so that none is held across an `await`.
-#[derive(Debug)]
+/// so that none is held across an `await`. The default one adds nothing: for a layer that is switched
+/// off.
+#[derive(Debug, Default)]
 #[must_use = "the Call is current only while this lives"]
 pub struct Opened {
     outermost: bool,
@@ -100,11 +108,11 @@ impl Opened {
     /// Takes the Call back.
     #[inline]
     pub fn close(mut self) -> Scope {
-        let outermost = mem::take(&mut self.outermost);
-        Scope {
-            outermost,
-            kept: if outermost { CURRENT.take() } else { None },
+        let mut kept = Call::NONE;
+        if mem::take(&mut self.outermost) {
+            CURRENT.with(|current| current.swap(&mut kept));
         }
+        Scope { kept }
     }
 }
 
@@ -112,7 +120,7 @@ impl Drop for Opened {
     #[inline]
     fn drop(&mut self) {
         if self.outermost {
-            CURRENT.set(None);
+            CURRENT.with(|current| current.set(Call::NONE));
         }
     }
 }
@@ -122,24 +130,17 @@ impl Drop for Opened {
 #[derive(Debug, Default)]
 #[must_use = "the Call is current only while this lives"]
 pub struct Entered<'a> {
-    kept: Option<&'a mut Option<Call>>,
-    nested: bool,
+    kept: Option<&'a mut Call>,
     not_send: PhantomData<*const ()>,
 }
 
 impl<'a> Entered<'a> {
-    /// Makes `call` current; where another one is, keeps that in its place in the meantime.
+    /// Makes the Call that is kept there current, and keeps the one before in its place.
     #[inline]
-    pub(super) fn with(kept: &'a mut Option<Call>, call: Option<Call>) -> Self {
-        // Mostly none is, and nothing needs copying back and forth.
-        let nested = CURRENT.get().is_some();
-        if nested {
-            *kept = CURRENT.get();
-        }
-        CURRENT.set(call);
+    pub(super) fn with(kept: &'a mut Call) -> Self {
+        CURRENT.with(|current| current.swap(kept));
         Self {
             kept: Some(kept),
-            nested,
             not_send: PhantomData,
         }
     }
@@ -148,10 +149,8 @@ impl<'a> Entered<'a> {
 impl Drop for Entered<'_> {
     #[inline]
     fn drop(&mut self) {
-        match self.kept.take() {
-            None => {}
-            Some(kept) if self.nested => *kept = CURRENT.replace(*kept),
-            Some(kept) => *kept = CURRENT.take(),
+        if let Some(kept) = self.kept.take() {
+            CURRENT.with(|current| current.swap(kept));
         }
     }
 }
