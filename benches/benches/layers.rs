@@ -2,11 +2,24 @@
 //! answers at once. Each has its limit above the bare service: a layer that grows dearer turns this
 //! red.
 //!
-//! The request id is within what it may cost (850), and so is a retry that is switched off for the call
-//! (250). The timeouts are not: 486 and 463 where 200 are wanted, 216 where 40 are wanted of a layer
-//! that is off; nor is the retry, with 1,632 where 1,400 are wanted, of which a copy of the head is the
-//! larger part; nor is the rate limit, with 599 where 430 are wanted, and 350 of one bucket for all where
-//! 250 are, of which the clock takes 75. Their limits here hold what was reached. Most of the rest is spent moving requests,
+//! What is counted: from the request in hand to the response in hand, the response future made, polled
+//! once and dropped. Not counted: to build the request, to free request and response, and to move the
+//! service, which stays where it is. The request is in memory where the transport would read it. All of
+//! that holds for the bare service too, and it is subtracted; with it each figure is 125 larger, and
+//! `tower`'s own Timeout is then 286 and its Retry 1,156.
+//!
+//! | above the bare service | wanted | reached |
+//! |---|---:|---:|
+//! | attempt's timeout | 200 | 188 |
+//! | the same, switched off | 40 | 46 |
+//! | deadline | 200 | 365 |
+//! | rate limit: an endpoint's bucket, one for all | 430, 250 | 572, 323 |
+//! | request id | 850 | 804 |
+//! | retry | 1,400 | 1,370 |
+//! | retry, switched off for the call | 250 | 153 |
+//! | `tower`: Timeout, Retry | | 161, 1,031 |
+//!
+//! Where more is reached than wanted, the limits here hold that. Most of the rest is spent moving requests,
 //! responses and futures, which are large values.
 
 use std::future::{Ready, ready};
@@ -33,12 +46,12 @@ use tower::timeout::{Timeout, TimeoutLayer as TowerTimeoutLayer};
 use tower::{BoxError, Layer, Service};
 
 /// What one call costs without any layer.
-const BARE: u64 = 87;
+const BARE: u64 = 125;
 
 type Get = Request<Empty<Bytes>>;
 
-/// What a measured call leaves behind, to be dropped unmeasured.
-type Answered<S> = (S, <S as Service<Get>>::Response);
+/// A service where it stays, and the next request: neither is moved within what is measured.
+type Case<S> = (&'static mut S, Get);
 
 /// The layers of today, as the default stack has them.
 type Stack = RequestIdService<DeadlineService<TimeoutService<Instant>>>;
@@ -49,31 +62,31 @@ const PLENTY: NonZeroU32 = NonZeroU32::new(1_000_000).unwrap();
 mod warm {
     use super::*;
 
-    pub fn bare() -> (Instant, Get) {
+    pub fn bare() -> Case<Instant> {
         over(Instant)
     }
 
-    pub fn deadline() -> (DeadlineService<Instant>, Get) {
+    pub fn deadline() -> Case<DeadlineService<Instant>> {
         over(DeadlineLayer::default().layer(Instant))
     }
 
-    pub fn timeout() -> (TimeoutService<Instant>, Get) {
+    pub fn timeout() -> Case<TimeoutService<Instant>> {
         over(TimeoutLayer::default().layer(Instant))
     }
 
-    pub fn timeout_off() -> (TimeoutService<Instant>, Get) {
+    pub fn timeout_off() -> Case<TimeoutService<Instant>> {
         over(TimeoutLayer::default().enabled(false).layer(Instant))
     }
 
-    pub fn rate_limit() -> (RateLimitService<Instant>, Get) {
+    pub fn rate_limit() -> Case<RateLimitService<Instant>> {
         over(plenty().layer(Instant))
     }
 
-    pub fn rate_limit_shared() -> (RateLimitService<Instant>, Get) {
+    pub fn rate_limit_shared() -> Case<RateLimitService<Instant>> {
         over(plenty().shared().layer(Instant))
     }
 
-    pub fn rate_limit_off() -> (RateLimitService<Instant>, Get) {
+    pub fn rate_limit_off() -> Case<RateLimitService<Instant>> {
         over(plenty().enabled(false).layer(Instant))
     }
 
@@ -81,44 +94,44 @@ mod warm {
         RateLimitLayer::new(Quota::per_second(PLENTY).burst(PLENTY))
     }
 
-    pub fn concurrency() -> (ConcurrencyService<Instant>, Get) {
+    pub fn concurrency() -> Case<ConcurrencyService<Instant>> {
         over(ConcurrencyLayer::new(PLENTY).layer(Instant))
     }
 
-    pub fn concurrency_off() -> (ConcurrencyService<Instant>, Get) {
+    pub fn concurrency_off() -> Case<ConcurrencyService<Instant>> {
         over(ConcurrencyLayer::unlimited().layer(Instant))
     }
 
-    pub fn request_id() -> (RequestIdService<Instant>, Get) {
+    pub fn request_id() -> Case<RequestIdService<Instant>> {
         over(RequestIdLayer::new().layer(Instant))
     }
 
-    pub fn retry() -> (RetryService<Instant>, Get) {
+    pub fn retry() -> Case<RetryService<Instant>> {
         over(RetryLayer::new().layer(Instant))
     }
 
-    pub fn retry_switched_off_for_the_call() -> (RetryService<Instant>, Get) {
+    pub fn retry_switched_off_for_the_call() -> Case<RetryService<Instant>> {
         let (service, mut request) = retry();
         request.extensions_mut().insert(Retries::NONE);
         (service, request)
     }
 
-    pub fn retry_off() -> (RetryService<Instant>, Get) {
+    pub fn retry_off() -> Case<RetryService<Instant>> {
         over(RetryLayer::new().enabled(false).layer(Instant))
     }
 
-    pub fn stack() -> (Stack, Get) {
+    pub fn stack() -> Case<Stack> {
         let attempt = TimeoutLayer::default().layer(Instant);
         over(RequestIdLayer::new().layer(DeadlineLayer::default().layer(attempt)))
     }
 
     /// Its policy copies the request, and retries nothing.
-    pub fn tower_retry() -> (Retry<Copying, Instant>, Get) {
+    pub fn tower_retry() -> Case<Retry<Copying, Instant>> {
         over(Retry::new(Copying, Instant))
     }
 
     /// Its timer is made with each call, and needs a runtime.
-    pub fn tower_timeout() -> (Timeout<Instant>, Get) {
+    pub fn tower_timeout() -> Case<Timeout<Instant>> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_time()
             .build()
@@ -128,9 +141,10 @@ mod warm {
     }
 
     /// A service that has answered before, and the next request.
-    fn over<S: Service<Get>>(mut service: S) -> (S, Get) {
+    fn over<S: Service<Get>>(service: S) -> Case<S> {
+        let service = Box::leak(Box::new(service));
         for _ in 0..10 {
-            drop(black_box(call(&mut service, get())));
+            drop(black_box(call(service, get())));
         }
         let request = get();
         free_a_little_of_everything();
@@ -183,31 +197,30 @@ macro_rules! measure {
     ($name:ident, $service:ty, $config:expr) => {
         #[library_benchmark(setup = warm::$name, config = $config)]
         #[bench::get()]
-        fn $name((mut service, request): ($service, Get)) -> Answered<$service> {
-            let response = call(&mut service, request);
-            (service, response)
+        fn $name((service, request): Case<$service>) -> <$service as Service<Get>>::Response {
+            call(service, request)
         }
     };
 }
 
 measure!(bare, Instant, at_most(0));
-measure!(timeout, TimeoutService<Instant>, at_most(520));
-measure!(timeout_off, TimeoutService<Instant>, at_most(220));
-measure!(deadline, DeadlineService<Instant>, at_most(490));
-measure!(rate_limit, RateLimitService<Instant>, at_most(610));
-measure!(rate_limit_shared, RateLimitService<Instant>, at_most(360));
-measure!(rate_limit_off, RateLimitService<Instant>, at_most(100));
-measure!(concurrency, ConcurrencyService<Instant>, at_most(580));
-measure!(concurrency_off, ConcurrencyService<Instant>, at_most(120));
+measure!(timeout, TimeoutService<Instant>, at_most(195));
+measure!(timeout_off, TimeoutService<Instant>, at_most(50));
+measure!(deadline, DeadlineService<Instant>, at_most(375));
+measure!(rate_limit, RateLimitService<Instant>, at_most(590));
+measure!(rate_limit_shared, RateLimitService<Instant>, at_most(335));
+measure!(rate_limit_off, RateLimitService<Instant>, at_most(80));
+measure!(concurrency, ConcurrencyService<Instant>, at_most(555));
+measure!(concurrency_off, ConcurrencyService<Instant>, at_most(95));
 measure!(request_id, RequestIdService<Instant>, at_most(850));
-measure!(retry, RetryService<Instant>, at_most(1_650));
+measure!(retry, RetryService<Instant>, at_most(1_400));
 measure!(
     retry_switched_off_for_the_call,
     RetryService<Instant>,
-    at_most(250)
+    at_most(160)
 );
-measure!(retry_off, RetryService<Instant>, at_most(135));
-measure!(stack, Stack, at_most(2_100));
+measure!(retry_off, RetryService<Instant>, at_most(95));
+measure!(stack, Stack, at_most(1_700));
 measure!(
     tower_retry,
     Retry<Copying, Instant>,

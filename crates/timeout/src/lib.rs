@@ -40,10 +40,12 @@
 //! attempt's limit, or it does not see timeouts. Needs a tokio runtime with its timer enabled.
 //! `docs/timeouts.md` in the repository shows which clock runs when.
 
+mod clock;
 mod deadline;
 mod limit;
 mod patience;
 mod progress;
+mod rare;
 mod request_body;
 mod response_body;
 mod timeout;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
-use http::{HeaderMap, Method, Request};
+use http::{Method, Request};
 use outrigger_core::grpc_timeout::{self, GRPC_TIMEOUT};
 use outrigger_core::{Deadline, call, inbound};
 use tokio::time::Instant;
@@ -19,13 +19,24 @@ pub(crate) fn deadline<B>(
     total: Limit,
     now: Instant,
 ) -> Option<Deadline> {
-    let known = call::current().and_then(|call| call.deadline());
-    let own = total.after(now).map(Deadline::at);
-    let mut earliest = Deadline::earliest(known, Deadline::earliest(own, inbound::deadline()));
-    if !request.extensions().is_empty() || header.is_some() || is_grpc(request) {
-        earliest = Deadline::earliest(earliest, asked(request, header, now));
+    let known = Deadline::earliest(known(), total.after(now).map(Deadline::at));
+    if asks(request, header) {
+        Deadline::earliest(known, asked(request, header, now))
+    } else {
+        known
     }
-    earliest
+}
+
+/// What is known without a look at the request.
+#[inline(always)]
+pub(crate) fn known() -> Option<Deadline> {
+    Deadline::earliest(call::deadline(), inbound::deadline())
+}
+
+/// Whether the request itself may ask for anything, or carry on what is left.
+#[inline(always)]
+pub(crate) fn asks<B>(request: &Request<B>, header: Option<&HeaderName>) -> bool {
+    !request.extensions().is_empty() || header.is_some() || is_grpc(request)
 }
 
 /// What the request itself asks for.
@@ -45,30 +56,27 @@ fn asked<B>(request: &Request<B>, header: Option<&HeaderName>, now: Instant) -> 
     asked.into_iter().flatten().min()
 }
 
-/// Writes what is left into the request's headers; nothing where nothing bounds it.
-#[inline]
+/// Writes what is left into the request's headers, gRPC's own and the one that is named; nothing where
+/// nothing bounds it.
 pub(crate) fn tell<B>(
     request: &mut Request<B>,
     header: Option<&HeaderName>,
-    left: impl FnOnce() -> Option<Duration>,
+    left: Option<Duration>,
 ) {
-    let grpc = is_grpc(request);
-    if (grpc || header.is_some())
-        && let Some(left) = left()
-    {
-        write(request.headers_mut(), grpc, header, left);
-    }
-}
-
-#[inline(never)]
-fn write(headers: &mut HeaderMap, grpc: bool, header: Option<&HeaderName>, left: Duration) {
+    let Some(left) = left else {
+        return;
+    };
     // A map too full for one more header goes without: the server then has no limit of ours.
-    if grpc && let Some(value) = grpc_timeout::format(left) {
-        let _ = headers.try_insert(GRPC_TIMEOUT, value);
+    if is_grpc(request)
+        && let Some(value) = grpc_timeout::format(left)
+    {
+        let _ = request.headers_mut().try_insert(GRPC_TIMEOUT, value);
     }
     if let Some(name) = header {
         let millis = u64::try_from(left.as_millis()).unwrap_or(u64::MAX).max(1);
-        let _ = headers.try_insert(name, HeaderValue::from(millis));
+        let _ = request
+            .headers_mut()
+            .try_insert(name, HeaderValue::from(millis));
     }
 }
 
@@ -168,7 +176,7 @@ mod tests {
         ];
         for (duration, expected) in cases {
             let mut request = Request::get("/").body(()).unwrap();
-            tell(&mut request, Some(&MS), || Some(duration));
+            tell(&mut request, Some(&MS), Some(duration));
             assert_eq!(request.headers()[MS], expected);
         }
     }

@@ -2,59 +2,44 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use http_body::{Body, Frame, SizeHint};
-use outrigger_core::{BoxError, Elapsed, Phase};
+use outrigger_core::BoxError;
 use pin_project_lite::pin_project;
-use tokio::time::Instant;
 
+use crate::clock::{Clock, Until};
 use crate::limit::Limit;
-use crate::timer::Timer;
 
 pin_project! {
     /// A response body with a clock, or with none.
     ///
     /// The body is polled first, and a clock runs only while it is pending: a frame that is there is
     /// never lost, and a reader may take as long as it likes. Frames, trailers and hints pass through
-    /// untouched. After an [`Elapsed`] the body is at its end.
+    /// untouched. After an [`Elapsed`](crate::Elapsed) the body is at its end.
     #[derive(Debug)]
     pub struct ResponseBody<B> {
         #[pin]
         body: B,
-        total: Option<Elapsing>,
-        idle: Limit,
-        idle_end: Option<Instant>,
-        timer: Timer,
-        elapsed: bool,
+        clock: Clock,
     }
 }
 
-/// An instant, and the error that is due then.
-pub(crate) type Elapsing = (Instant, Elapsed);
-
 impl<B> ResponseBody<B> {
     /// A body without a clock.
+    #[inline]
     pub(crate) fn unwatched(body: B) -> Self {
         Self::idle(body, Limit::NONE)
     }
 
     /// A body that fails after a pause longer than `idle`.
+    #[inline]
     pub(crate) fn idle(body: B, idle: Limit) -> Self {
-        Self {
-            body,
-            total: None,
-            idle,
-            idle_end: None,
-            timer: Timer::default(),
-            elapsed: false,
-        }
+        let clock = Clock::Idle(idle);
+        Self { body, clock }
     }
 
-    /// A body that must end in time; `timer` is the one that watched the head.
-    pub(crate) fn until(body: B, total: Elapsing, timer: Timer) -> Self {
-        Self {
-            total: Some(total),
-            timer,
-            ..Self::unwatched(body)
-        }
+    /// A body that must end in time.
+    pub(crate) fn until(body: B, until: Until) -> Self {
+        let clock = Clock::Until(Box::new(until));
+        Self { body, clock }
     }
 }
 
@@ -71,33 +56,19 @@ where
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<B::Data>, BoxError>>> {
         let this = self.project();
-        if *this.elapsed {
+        if let Clock::Elapsed = this.clock {
             return Poll::Ready(None);
         }
         if let Poll::Ready(frame) = this.body.poll_frame(cx) {
-            *this.idle_end = None;
+            this.clock.stop();
             return Poll::Ready(frame.map(|frame| frame.map_err(Into::into)));
         }
-        if this.idle_end.is_none() && !this.idle.is_none() {
-            *this.idle_end = this.idle.after(Instant::now());
-        }
-        let pause = this
-            .idle_end
-            .map(|end| (end, Elapsed::new(Phase::BodyIdle, this.idle.duration())));
-        let first = [*this.total, pause]
-            .into_iter()
-            .flatten()
-            .min_by_key(|(at, _)| *at);
-        let Some((at, error)) = first else {
-            return Poll::Pending;
-        };
-        ready!(this.timer.poll(at, cx));
-        *this.elapsed = true;
-        Poll::Ready(Some(Err(error.into())))
+        let elapsed = ready!(this.clock.poll(cx));
+        Poll::Ready(Some(Err(elapsed.into())))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.elapsed || self.body.is_end_stream()
+        matches!(self.clock, Clock::Elapsed) || self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {

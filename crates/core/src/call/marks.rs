@@ -1,6 +1,6 @@
 /// What a Call knows besides its instants, in one word: layers read and write it several times a call.
 /// The upper half counts attempts.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Marks(u64);
 
 impl Marks {
@@ -21,47 +21,39 @@ impl Marks {
     /// A layer further out sends the request again.
     pub(super) const REPEATED: Self = Self(1 << 6);
 
+    /// The Call has instants.
+    pub(super) const TIMED: Self = Self(1 << 7);
     /// The transport reported either.
     pub(super) const REPORTED: Self = Self(Self::WAITING.0 | Self::DISPATCHED.0);
 
-    #[inline]
     pub(super) const fn has(self, any: Self) -> bool {
         self.0 & any.0 != 0
     }
 
-    #[inline]
     pub(super) const fn with(self, marks: Self) -> Self {
         Self(self.0 | marks.0)
     }
 
-    #[inline]
     pub(super) const fn without(self, marks: Self) -> Self {
         Self(self.0 & !marks.0)
     }
 
-    #[inline]
     pub(super) const fn attempt(self) -> u32 {
         (self.0 >> 32) as u32
     }
 
     /// One attempt more; the last that fits is counted for ever.
-    #[inline]
-    pub(super) const fn next_attempt(self) -> Self {
-        match self.0.checked_add(1 << 32) {
-            Some(word) => Self(word),
-            None => self,
-        }
+    pub(super) fn next_attempt(self) -> Self {
+        self.0.checked_add(1 << 32).map_or(self, Self)
     }
 
     /// Whether anything may have been sent: reported, or launched above a transport that does not
     /// report.
-    #[inline]
     pub(super) const fn may_have_sent(self) -> bool {
         self.has(Self::SENT) || self.is_launched_unreported()
     }
 
     /// Forgets how far the attempt had got; what it may have sent outlives its report.
-    #[inline]
     pub(super) const fn forget_dispatch(self) -> Self {
         let sent = if self.may_have_sent() {
             self.with(Self::SENT)
@@ -72,9 +64,10 @@ impl Marks {
     }
 
     /// The request goes down. Of an attempt that is counted, a launch further out was the same one.
-    #[inline]
     pub(super) const fn launch(self) -> Self {
-        if !self.is_launched_unreported() {
+        if !self.has(Self::LAUNCHED.with(Self::REPORTED)) {
+            self.with(Self::LAUNCHED)
+        } else if !self.is_launched_unreported() {
             self.without(Self::REPORTED).with(Self::LAUNCHED)
         } else if self.attempt() > 0 {
             self
@@ -83,7 +76,6 @@ impl Marks {
         }
     }
 
-    #[inline]
     const fn is_launched_unreported(self) -> bool {
         self.0 & (Self::LAUNCHED.0 | Self::REPORTED.0) == Self::LAUNCHED.0
     }

@@ -7,12 +7,13 @@
 //! extensions stay the caller's own.
 //!
 //! The other way is one `Arc` in the extensions. Both were built and measured (`benches/`, one call
-//! through an outermost layer and a transport that reports its dispatch): the scope adds 135
-//! instructions and no allocation, the extension 1,041 and four.
+//! through an outermost layer and a transport that reports its dispatch): the scope adds 91
+//! instructions and no allocation, the extension 1,039 and four.
 //!
 //! Where a service runs its inner service elsewhere (`tokio::spawn`, `tower::buffer`, tonic's
 //! `Channel`) the Call is absent. Every layer works without it: each reads the caller's wishes from
-//! the request's extensions as well, and times an attempt from its own `call`.
+//! the request's extensions as well, and times an attempt from the poll that first
+//! finds it unanswered.
 //!
 //! ```
 //! use outrigger_core::call::{self, Scope};
@@ -33,7 +34,7 @@ mod thread;
 
 pub use self::record::{Call, Dispatch};
 pub use self::scope::{Entered, Opened, Scope};
-use self::thread::CURRENT;
+use self::thread::{CURRENT, Current};
 use crate::Deadline;
 
 /// The Call that this thread is working on, if any.
@@ -45,7 +46,7 @@ pub fn current() -> Option<Call> {
 /// The deadline of the current Call: [`current`], and of it the [`deadline`](Call::deadline), for less.
 #[inline]
 pub fn deadline() -> Option<Deadline> {
-    CURRENT.with(|current| current.times.get().and_then(|times| times.deadline))
+    CURRENT.with(Current::deadline)
 }
 
 /// Changes the current Call; without one, does nothing.
@@ -72,7 +73,7 @@ pub fn launch() {
 
 /// Runs `f` with no Call current: what it calls belongs to another logical call.
 pub fn hidden<R>(f: impl FnOnce() -> R) -> R {
-    let mut outer = Call::NONE;
+    let mut outer = Call::none();
     let _entered = Entered::with(&mut outer);
     f()
 }

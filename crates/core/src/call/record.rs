@@ -1,4 +1,3 @@
-use std::fmt;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -7,15 +6,15 @@ use super::marks::Marks;
 use crate::Deadline;
 
 /// What the layers of one logical call tell each other.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Call {
     pub(super) marks: Marks,
-    /// Many calls have none, and nothing of them is then copied.
+    /// Marked as [`TIMED`](Marks::TIMED) where there are some; else nothing of them is copied.
     pub(super) times: Option<Times>,
 }
 
 /// The instants of a Call.
-#[derive(Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Times {
     pub(super) deadline: Option<Deadline>,
     /// When the deadline was set.
@@ -28,7 +27,7 @@ pub(super) struct Times {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Dispatch {
-    /// The transport below does not report: time runs from its `call`.
+    /// The transport below does not report: time runs from the poll that finds the attempt unanswered.
     #[default]
     Unreported,
     /// The request waits, in the transport or above it, and was not handed to a connection: of this
@@ -38,17 +37,25 @@ pub enum Dispatch {
     Sent(Instant),
 }
 
-impl Call {
-    /// No Call: what a scope keeps that is not the outermost.
+impl Times {
     pub(super) const NONE: Self = Self {
-        marks: Marks::NONE,
-        times: None,
+        deadline: None,
+        since: None,
+        dispatched: None,
+        timer: None,
     };
+}
+
+impl Call {
+    /// No Call: what a scope keeps that is not the outermost. (A constant would be copied whole.)
+    pub(super) const fn none() -> Self {
+        let (marks, times) = (Marks::NONE, None);
+        Self { marks, times }
+    }
 
     /// Shortens the deadline at `now`; a later one than the present changes nothing.
-    #[inline]
     pub fn shorten(&mut self, deadline: Deadline, now: Instant) {
-        let times = self.times.get_or_insert_default();
+        let times = self.times();
         if times.deadline.is_none_or(|present| deadline < present) {
             times.deadline = Some(deadline);
             times.since = Some(now);
@@ -56,14 +63,12 @@ impl Call {
     }
 
     /// Begins an attempt: counts it and forgets how far the one before had got.
-    #[inline]
     pub fn begin_attempt(&mut self) {
         self.marks = self.marks.next_attempt().forget_dispatch();
     }
 
     /// States that a layer above the transport holds the request back: so far nothing of this attempt
     /// was sent.
-    #[inline]
     pub fn hold(&mut self) {
         self.marks = self.marks.forget_dispatch().with(Marks::WAITING);
     }
@@ -71,30 +76,28 @@ impl Call {
     /// States that the request goes down now and may be sent, whether or not the transport reports.
     /// Forgets how far the attempt before had got; a layer further in that states the same of an
     /// attempt that was [begun](Self::begin_attempt) and launched further out adds nothing.
-    #[inline]
     pub fn launch(&mut self) {
         self.marks = self.marks.launch();
     }
 
     /// Reports how far the transport has got with the request.
-    #[inline]
     pub fn report(&mut self, dispatch: Dispatch) {
         let marks = self.marks.without(Marks::REPORTED);
         self.marks = match dispatch {
             Dispatch::Unreported => marks,
             Dispatch::Waiting => marks.with(Marks::WAITING),
             Dispatch::Sent(at) => {
-                self.times.get_or_insert_default().dispatched = Some(at);
+                self.times().dispatched = Some(at);
+                let marks = marks.with(Marks::TIMED);
                 marks.with(Marks::DISPATCHED).with(Marks::SENT)
             }
         };
     }
 
     /// States the instant at which a timer below will wake this task, or that there is none.
-    #[inline]
     pub fn set_timer(&mut self, at: Option<Instant>) {
         if at.is_some() || self.times.is_some() {
-            self.times.get_or_insert_default().timer = at;
+            self.times().timer = at;
         }
     }
 
@@ -110,7 +113,6 @@ impl Call {
 
     /// States whether the layer whose inner service is called or polled now sends the request again
     /// when need be.
-    #[inline]
     pub fn set_repeated(&mut self, repeated: bool) {
         self.marks = self.marks.without(Marks::REPEATED);
         if repeated {
@@ -119,7 +121,6 @@ impl Call {
     }
 
     /// The instant after which nobody wants the answer.
-    #[inline]
     pub fn deadline(&self) -> Option<Deadline> {
         self.times.and_then(|times| times.deadline)
     }
@@ -138,7 +139,6 @@ impl Call {
 
     /// Whether this call may have sent anything, in this attempt or in one before. Where it is
     /// `false`, a layer [launched](Self::launch) nothing and no transport reported a dispatch.
-    #[inline]
     pub fn may_have_sent(&self) -> bool {
         self.marks.may_have_sent()
     }
@@ -153,44 +153,45 @@ impl Call {
     }
 
     /// The instant at which a timer below wakes this task.
-    #[inline]
     pub fn timer(&self) -> Option<Instant> {
         self.times.and_then(|times| times.timer)
     }
 
     /// The ordinal of the current attempt, from 1; 0 where nothing counts attempts.
-    #[inline]
     pub fn attempt(&self) -> u32 {
         self.marks.attempt()
     }
 
     /// Whether the server is known to honour this call's idempotency key.
-    #[inline]
     pub fn key_honoured(&self) -> bool {
         self.marks.has(Marks::KEY_HONOURED)
     }
 
     /// Whether a layer further out sends the request again when need be: one further in leaves it to
     /// that one, or attempts would multiply.
-    #[inline]
     pub fn is_repeated(&self) -> bool {
         self.marks.has(Marks::REPEATED)
     }
 
     /// A Call of its own with the same deadline.
     pub(super) fn anew(&self) -> Self {
-        let times = self.times.map(|times| Times {
-            dispatched: None,
-            timer: None,
-            ..times
-        });
-        Self {
-            times,
-            ..Self::default()
+        let mut call = Self::default();
+        if let Some(Times {
+            deadline, since, ..
+        }) = self.times
+        {
+            let times = call.times();
+            (times.deadline, times.since) = (deadline, since);
         }
+        call
     }
 
-    #[inline]
+    /// Its instants, from now on.
+    fn times(&mut self) -> &mut Times {
+        self.marks = self.marks.with(Marks::TIMED);
+        self.times.get_or_insert(Times::NONE)
+    }
+
     fn mark(&mut self, mark: Marks) {
         self.marks = self.marks.with(mark);
     }
@@ -198,26 +199,11 @@ impl Call {
 
 impl Default for Call {
     /// A Call that has just begun.
-    #[inline]
     fn default() -> Self {
         Self {
             marks: Marks::BEGUN,
             times: None,
         }
-    }
-}
-
-impl fmt::Debug for Call {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Call")
-            .field("deadline", &self.deadline())
-            .field("attempt", &self.attempt())
-            .field("dispatch", &self.dispatch())
-            .field("may_have_sent", &self.may_have_sent())
-            .field("timer", &self.timer())
-            .field("key_honoured", &self.key_honoured())
-            .field("repeated", &self.is_repeated())
-            .finish()
     }
 }
 

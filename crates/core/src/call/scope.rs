@@ -25,7 +25,7 @@ impl Scope {
             kept: if outermost {
                 Call::default()
             } else {
-                Call::NONE
+                Call::none()
             },
         }
     }
@@ -65,6 +65,12 @@ impl Scope {
         }
     }
 
+    /// A scope that adds nothing to whatever is current: for a layer that is switched off.
+    #[inline]
+    pub const fn none() -> Self {
+        Self { kept: Call::none() }
+    }
+
     /// Runs `f` with this scope's Call as the current one, and takes the Call back when `f` returns
     /// or panics.
     #[inline]
@@ -95,9 +101,8 @@ impl Scope {
 }
 
 /// A [`Scope`] that is current from its beginning. Dropped, it ends a Call that it began. Not `Send`,
-/// so that none is held across an `await`. The default one adds nothing: for a layer that is switched
-/// off.
-#[derive(Debug, Default)]
+/// so that none is held across an `await`.
+#[derive(Debug)]
 #[must_use = "the Call is current only while this lives"]
 pub struct Opened {
     outermost: bool,
@@ -105,14 +110,34 @@ pub struct Opened {
 }
 
 impl Opened {
+    /// [Launches](Call::launch) the attempt of the current Call.
+    #[inline]
+    pub fn launch(&self) {
+        CURRENT.with(|current| current.marks.set(current.marks.get().launch()));
+    }
+
     /// Takes the Call back.
     #[inline]
     pub fn close(mut self) -> Scope {
-        let mut kept = Call::NONE;
+        let mut scope = Scope::none();
         if mem::take(&mut self.outermost) {
-            CURRENT.with(|current| current.swap(&mut kept));
+            CURRENT.with(|current| current.swap(&mut scope.kept));
         }
-        Scope { kept }
+        scope
+    }
+
+    /// Takes the Call back and gives it to `keep`, which makes the response future. To do the same with
+    /// [`close`](Self::close) copies what a Call without instants does not have.
+    #[inline(always)]
+    pub fn close_with<R>(mut self, keep: impl FnOnce(Scope) -> R) -> R {
+        if CURRENT.with(|current| current.marks.get().has(Marks::TIMED)) {
+            return keep(self.close());
+        }
+        let mut scope = Scope::none();
+        if mem::take(&mut self.outermost) {
+            scope.kept.marks = CURRENT.with(|current| current.marks.replace(Marks::NONE));
+        }
+        keep(scope)
     }
 }
 
@@ -120,7 +145,7 @@ impl Drop for Opened {
     #[inline]
     fn drop(&mut self) {
         if self.outermost {
-            CURRENT.with(|current| current.set(Call::NONE));
+            CURRENT.with(|current| current.set(Call::none()));
         }
     }
 }

@@ -3,12 +3,13 @@ use std::cell::Cell;
 use super::Call;
 use super::marks::Marks;
 use super::record::Times;
+use crate::Deadline;
 
 thread_local! {
     pub(super) static CURRENT: Current = const {
         Current {
             marks: Cell::new(Marks::NONE),
-            times: Cell::new(None),
+            times: Cell::new(Times::NONE),
         }
     };
 }
@@ -16,7 +17,8 @@ thread_local! {
 /// The Call that a thread is working on.
 pub(super) struct Current {
     pub(super) marks: Cell<Marks>,
-    pub(super) times: Cell<Option<Times>>,
+    /// Left as they are by a Call without any.
+    times: Cell<Times>,
 }
 
 impl Current {
@@ -26,29 +28,41 @@ impl Current {
     }
 
     #[inline]
-    pub(super) fn get(&self) -> Call {
-        Call {
-            marks: self.marks.get(),
-            times: self.times.get(),
+    pub(super) fn deadline(&self) -> Option<Deadline> {
+        if self.marks.get().has(Marks::TIMED) {
+            self.times.get().deadline
+        } else {
+            None
         }
+    }
+
+    #[inline]
+    pub(super) fn get(&self) -> Call {
+        let marks = self.marks.get();
+        let times = marks.has(Marks::TIMED).then(|| self.times.get());
+        Call { marks, times }
     }
 
     #[inline]
     pub(super) fn set(&self, call: Call) {
         self.marks.set(call.marks);
-        self.times.set(call.times);
+        if let Some(times) = call.times {
+            self.times.set(times);
+        }
     }
 
     /// Swaps the current Call, or that there is none, with what a scope keeps.
     #[inline]
     pub(super) fn swap(&self, kept: &mut Call) {
-        kept.marks = self.marks.replace(kept.marks);
-        // A copy each way, where there is something to copy.
-        match (self.times.get().is_some(), kept.times.is_some()) {
-            (false, false) => {}
-            (false, true) => self.times.set(kept.times.take()),
-            (true, false) => kept.times = self.times.take(),
-            (true, true) => kept.times = self.times.replace(kept.times),
+        let (old, new) = (self.marks.get(), kept.marks);
+        self.marks.set(new);
+        kept.marks = old;
+        if old.with(new).has(Marks::TIMED) {
+            let times = old.has(Marks::TIMED).then(|| self.times.get());
+            if let Some(times) = kept.times {
+                self.times.set(times);
+            }
+            kept.times = times;
         }
     }
 }

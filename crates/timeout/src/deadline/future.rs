@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use tower_service::Service;
 
 use super::total::Total;
+use crate::clock::Until;
 use crate::timer::Timer;
 use crate::{ResponseBody, renew};
 
@@ -49,7 +50,7 @@ struct Watch {
 impl<S, F, B> DeadlineFuture<S, F, B> {
     #[inline(always)]
     pub(super) fn new(state: State<S, F, B>, total: Total, body: bool, scope: Scope) -> Self {
-        let timer = Timer::default();
+        let timer = Timer::NONE;
         Self {
             state,
             watch: Some(Watch {
@@ -101,7 +102,14 @@ where
         };
         let end = if *body { total.end() } else { None };
         Poll::Ready(Ok(response.map(|body| match end {
-            Some(end) => ResponseBody::until(body, (end, total.elapsed()), mem::take(timer)),
+            Some(end) => ResponseBody::until(
+                body,
+                Until {
+                    end,
+                    elapsed: total.elapsed(),
+                    timer: mem::replace(timer, Timer::NONE),
+                },
+            ),
             None => ResponseBody::unwatched(body),
         })))
     }

@@ -5,7 +5,6 @@ use outrigger_core::{BoxError, Deadline, Elapsed, Phase};
 use tokio::time::Instant;
 
 use super::limits::Limits;
-use crate::Timeouts;
 use crate::limit::Limit;
 use crate::progress::Turn;
 
@@ -14,7 +13,7 @@ use crate::progress::Turn;
 pub(super) struct Attempt {
     limits: Limits,
     deadline: Option<Deadline>,
-    called: Instant,
+    begun: Option<Instant>,
 }
 
 /// What is due at an instant.
@@ -36,50 +35,37 @@ pub(super) enum Due {
 const GRAIN: Limit = Limit::new(Duration::from_millis(1));
 
 impl Attempt {
-    pub(super) const fn new(limits: Limits, now: Instant) -> Self {
+    /// An attempt that has not begun, and does not outlive the deadline.
+    #[inline]
+    pub(super) const fn new(limits: Limits, deadline: Option<Deadline>) -> Self {
         Self {
             limits,
-            deadline: None,
-            called: now,
+            deadline,
+            begun: None,
         }
     }
 
-    /// When it began.
-    pub(super) const fn begun(&self) -> Instant {
-        self.called
+    /// It is found unanswered, for the first time at `now`: from then on it is waited for.
+    pub(super) fn begin(&mut self, now: impl FnOnce() -> Instant) -> Instant {
+        *self.begun.get_or_insert_with(now)
     }
 
-    /// Takes the limits that the caller set for this call.
-    pub(super) fn override_by(&mut self, timeouts: &Timeouts) {
-        self.limits = self.limits.overridden(timeouts);
+    /// The instant that it does not outlive.
+    #[inline]
+    pub(super) const fn deadline(&self) -> Option<Deadline> {
+        self.deadline
     }
 
-    /// No attempt outlives the deadline.
-    pub(super) fn bound(&mut self, deadline: Option<Deadline>) {
-        self.deadline = deadline;
+    /// How long its parts may take.
+    #[inline]
+    pub(super) const fn limits(&self) -> &Limits {
+        &self.limits
     }
 
-    /// The inner service is called now.
-    pub(super) fn begin(&mut self, now: Instant) {
-        self.called = now;
-    }
-
-    /// The longest pause within the response body.
-    pub(super) const fn body_idle(&self) -> Limit {
-        self.limits.body_idle
-    }
-
-    /// Whether it matters how far the request body has got.
-    pub(super) fn watches_upload(&self) -> bool {
-        !self.limits.attempt.min(self.limits.write_idle).is_none()
-    }
-
-    /// Whether too little is left of the deadline to begin.
+    /// Whether too little is left of the deadline to begin at `now`.
     pub(super) fn is_too_late(&self, now: Instant) -> bool {
-        self.deadline.is_some_and(|deadline| {
-            let left = deadline.remaining(now);
-            left.is_zero() || Limit::new(left) < self.limits.shortest
-        })
+        let deadline = self.deadline;
+        deadline.is_some_and(|deadline| self.limits.leave_none(deadline, now))
     }
 
     /// What is left for an attempt that begins now, for the server to know. `None` where nothing
@@ -89,11 +75,16 @@ impl Attempt {
         Deadline::earliest(end, self.deadline).map(|end| end.remaining(now))
     }
 
-    /// The next instant at which anything is due, whatever happens until then.
+    /// The next instant at which anything is due, whatever happens until then. `upload` says whose turn
+    /// it is with the request body, and when it was `looked` at; a request without one is taken whole.
     ///
     /// The body's turn may change at any moment after `looked`, without a wake-up: but a limit that
     /// began to count then ends no earlier than one that counts from `looked`.
-    pub(super) fn alarm(&self, dispatch: Dispatch, upload: Turn, looked: Instant) -> Option<Alarm> {
+    pub(super) fn alarm(
+        &self,
+        dispatch: Dispatch,
+        upload: Option<(Turn, Instant)>,
+    ) -> Option<Alarm> {
         let Limits {
             attempt,
             write_idle,
@@ -102,13 +93,14 @@ impl Attempt {
         let start = match dispatch {
             Dispatch::Waiting => return self.deadline_alarm(),
             Dispatch::Sent(at) => at,
-            _ => self.called,
+            _ => self.begun?,
         };
+        let (turn, looked) = upload.unwrap_or((Turn::Over(start), start));
         let look = |pause: Limit| Alarm::at(looked, pause.max(GRAIN), Due::Look);
         let end = |since: Instant, limit: Limit, phase: Phase| {
             Alarm::at(since.max(start), limit, Due::End(phase))
         };
-        let alarms = match upload {
+        let alarms = match turn {
             Turn::Over(since) => [end(since, attempt, Phase::Attempt), None],
             Turn::Transport(since) => [end(since, write_idle, Phase::WriteIdle), look(attempt)],
             Turn::Caller => [look(attempt.min(write_idle)), None],
@@ -143,7 +135,8 @@ impl Attempt {
         let whole = call.filter(|call| call.deadline() == self.deadline);
         let own = self
             .deadline
-            .map(|deadline| deadline.remaining(self.called));
+            .zip(self.begun)
+            .map(|(deadline, begun)| deadline.remaining(begun));
         whole
             .map(|call| call.patience())
             .or(own)
@@ -180,6 +173,12 @@ mod tests {
         }
     }
 
+    fn begun(limits: Limits, now: Instant, deadline: Option<Deadline>) -> Attempt {
+        let mut attempt = Attempt::new(limits, deadline);
+        attempt.begin(|| now);
+        attempt
+    }
+
     fn ms(millis: u64) -> Duration {
         Duration::from_millis(millis)
     }
@@ -195,25 +194,23 @@ mod tests {
     #[test]
     fn while_it_waits_only_the_deadline_counts() {
         let now = Instant::now();
-        let mut attempt = Attempt::new(limits(Limit::new(ms(1)), Limit::new(ms(1))), now);
-        assert_eq!(attempt.alarm(Dispatch::Waiting, Turn::Over(now), now), None);
-        attempt.bound(Some(Deadline::after(now, ms(9))));
+        let short = limits(Limit::new(ms(1)), Limit::new(ms(1)));
+        let attempt = begun(short, now, None);
+        assert_eq!(attempt.alarm(Dispatch::Waiting, None), None);
+        let attempt = begun(short, now, Some(Deadline::after(now, ms(9))));
         let total = Alarm {
             at: now + ms(9),
             due: Due::End(Phase::Total),
         };
-        assert_eq!(
-            attempt.alarm(Dispatch::Waiting, Turn::Over(now), now),
-            Some(total)
-        );
+        assert_eq!(attempt.alarm(Dispatch::Waiting, None), Some(total));
     }
 
     #[test]
     fn the_deadline_takes_the_blame_for_a_tie() {
         let now = Instant::now();
-        let mut attempt = Attempt::new(limits(Limit::new(ms(5)), Limit::NONE), now);
-        attempt.bound(Some(Deadline::after(now, ms(5))));
-        let alarm = attempt.alarm(Dispatch::Unreported, Turn::Over(now), now);
+        let limits = limits(Limit::new(ms(5)), Limit::NONE);
+        let attempt = begun(limits, now, Some(Deadline::after(now, ms(5))));
+        let alarm = attempt.alarm(Dispatch::Unreported, None);
         assert_eq!(alarm.map(|alarm| alarm.due), Some(Due::End(Phase::Total)));
     }
 
@@ -230,8 +227,8 @@ mod tests {
             let now = Instant::now();
             let start = now + ms(dispatched.unwrap_or(0));
             let dispatch = dispatched.map_or(Dispatch::Unreported, |_| Dispatch::Sent(start));
-            let mut attempt = Attempt::new(limits(attempt_limit, write_idle), now);
-            attempt.bound(deadline.map(|millis| Deadline::after(start, ms(millis))));
+            let deadline = deadline.map(|millis| Deadline::after(start, ms(millis)));
+            let attempt = begun(limits(attempt_limit, write_idle), now, deadline);
 
             // Whose turn it is when: the transport's or the caller's, until all is taken.
             let mut turns = Vec::new();
@@ -264,7 +261,7 @@ mod tests {
             let ended = loop {
                 let turn = turns.iter().rev().find(|(since, _)| *since <= clock);
                 let turn = turn.map_or(turns[0].1, |(_, turn)| *turn);
-                match attempt.alarm(dispatch, turn, looked) {
+                match attempt.alarm(dispatch, Some((turn, looked))) {
                     None => break None,
                     Some(Alarm { at, due: Due::End(phase) }) if at <= clock => break Some((clock, phase)),
                     Some(Alarm { at, due: Due::Look }) if at <= clock => looked = clock,
@@ -282,8 +279,8 @@ mod tests {
         ) {
             let begun = Instant::now();
             let now = begun + ms(later);
-            let mut attempt = Attempt::new(limits(limit, Limit::NONE), begun);
-            attempt.bound(deadline.map(|millis| Deadline::after(begun, ms(millis))));
+            let end = deadline.map(|millis| Deadline::after(begun, ms(millis)));
+            let attempt = Attempt::new(limits(limit, Limit::NONE), end);
             let rest = deadline.map(|millis| ms(millis.saturating_sub(later)));
             let own = (!limit.is_none()).then(|| limit.duration());
             prop_assert_eq!(attempt.left(now), [rest, own].into_iter().flatten().min());

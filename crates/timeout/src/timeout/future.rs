@@ -3,18 +3,20 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use http::{HeaderName, Request, Response};
+use http::{Request, Response};
 use http_body::Body;
 use outrigger_core::BoxError;
-use outrigger_core::call::{self, Call, Scope};
+use outrigger_core::call::{self, Call, Dispatch, Scope};
 use pin_project_lite::pin_project;
 use tokio::time::Instant;
 use tower_service::Service;
 
 use super::attempt::{Attempt, Due};
+use super::uncalled::{Uncalled, Waiting};
 use super::upload::Upload;
+use crate::rare::Rare;
 use crate::timer::Timer;
-use crate::{RequestBody, ResponseBody, renew};
+use crate::{RequestBody, ResponseBody, patience};
 
 pin_project! {
     /// The response future of [`TimeoutService`](crate::TimeoutService).
@@ -22,102 +24,61 @@ pin_project! {
     pub struct TimeoutFuture<S, F, B> {
         #[pin]
         state: State<S, F, B>,
-        watch: Option<Watch>,
+        // None in a layer that is switched off.
+        attempt: Option<Attempt>,
+        scope: Scope,
+        timer: Timer,
     }
 }
 
 pin_project! {
     #[project = StateProj]
-    pub(super) enum State<S, F, B> {
-        // The inner service was not ready: it is polled here, and then called with the request.
-        Waiting { service: S, request: Option<Request<B>>, header: Option<HeaderName> },
-        // Too little was left of the deadline, or the inner service failed to become ready.
-        Failed { error: Option<BoxError> },
+    enum State<S, F, B> {
+        // The call has not reached the inner service; where nothing is here, it is over.
+        Uncalled { uncalled: Rare<Uncalled<S, B>> },
         // The inner service has the request.
         Called { #[pin] future: F, upload: Option<Upload> },
     }
 }
 
-/// What an attempt is watched with; a layer that is switched off has none.
-#[derive(Debug)]
-struct Watch {
-    attempt: Attempt,
-    scope: Scope,
-    timer: Timer,
-}
-
 impl<S, F, B> TimeoutFuture<S, F, B> {
+    /// The inner service has the request.
     #[inline(always)]
-    pub(super) fn new(state: State<S, F, B>, attempt: Attempt, scope: Scope) -> Self {
-        let timer = Timer::default();
+    pub(super) fn called(
+        future: F,
+        upload: Option<Upload>,
+        attempt: Attempt,
+        scope: Scope,
+    ) -> Self {
         Self {
-            state,
-            watch: Some(Watch {
-                attempt,
-                scope,
-                timer,
-            }),
+            state: State::Called { future, upload },
+            attempt: Some(attempt),
+            scope,
+            timer: Timer::NONE,
         }
     }
 
-    pub(super) fn off(future: F) -> Self {
+    /// The inner service has the request, and nothing is due.
+    #[inline(always)]
+    pub(super) fn unwatched(future: F) -> Self {
+        let upload = None;
         Self {
-            state: State::Called {
-                future,
-                upload: None,
-            },
-            watch: None,
-        }
-    }
-}
-
-impl<S, B> State<S, S::Future, B>
-where
-    S: Service<Request<RequestBody<B>>>,
-    S::Error: Into<BoxError>,
-    B: Body,
-{
-    fn poll_off(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<S::Response, BoxError>> {
-        match self.project() {
-            StateProj::Called { future, .. } => future.poll(cx).map_err(Into::into),
-            _ => Poll::Pending,
+            state: State::Called { future, upload },
+            attempt: None,
+            scope: Scope::none(),
+            timer: Timer::NONE,
         }
     }
 
-    fn poll(
-        mut self: Pin<&mut Self>,
-        attempt: &mut Attempt,
-        cx: &mut Context<'_>,
-    ) -> Poll<Result<S::Response, BoxError>> {
-        loop {
-            let called = match self.as_mut().project() {
-                StateProj::Called { future, .. } => return future.poll(cx).map_err(Into::into),
-                StateProj::Failed { error } => {
-                    return error
-                        .take()
-                        .map_or(Poll::Pending, |error| Poll::Ready(Err(error)));
-                }
-                StateProj::Waiting {
-                    service,
-                    request,
-                    header,
-                } => {
-                    call::update(Call::hold);
-                    ready!(service.poll_ready(cx)).map_err(Into::into)?;
-                    let now = Instant::now();
-                    if attempt.is_too_late(now) {
-                        return Poll::Ready(Err(attempt.too_late()));
-                    }
-                    let Some(mut request) = request.take() else {
-                        return Poll::Pending;
-                    };
-                    attempt.begin(now);
-                    let upload = Upload::launch(&mut request, attempt, header.as_ref());
-                    let future = service.call(request.map(|body| Upload::wrap(&upload, body)));
-                    Self::Called { future, upload }
-                }
-            };
-            self.set(called);
+    /// The inner service does not have the request yet, or never will.
+    #[cold]
+    pub(super) fn uncalled(uncalled: Uncalled<S, B>, attempt: Attempt, scope: Scope) -> Self {
+        let uncalled = Rare::some(uncalled);
+        Self {
+            state: State::Uncalled { uncalled },
+            attempt: Some(attempt),
+            scope,
+            timer: Timer::NONE,
         }
     }
 }
@@ -130,67 +91,137 @@ where
 {
     type Output = Result<Response<ResponseBody<R>>, BoxError>;
 
+    #[inline(always)] // switched off it costs next to nothing
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut this = self.project();
-        let Some(Watch {
-            attempt,
-            scope,
-            timer,
-        }) = this.watch
-        else {
-            let response = ready!(this.state.poll_off(cx))?;
-            return Poll::Ready(Ok(response.map(ResponseBody::unwatched)));
+        if self.attempt.is_some() {
+            return self.poll_watched(cx);
+        }
+        let StateProj::Called { future, .. } = self.project().state.project() else {
+            return Poll::Pending;
         };
-        let _entered = scope.enter();
-        let response = match this.state.as_mut().poll(attempt, cx) {
-            Poll::Ready(result) => result?,
-            Poll::Pending => {
-                let error = ready!(this.state.as_mut().poll_clocks(attempt, timer, cx));
-                // What has taken too long is cancelled now, and not when this future is dropped.
-                this.state.set(State::Failed { error: None });
-                return Poll::Ready(Err(error));
+        match future.poll(cx) {
+            Poll::Ready(Ok(response)) => Poll::Ready(Ok(response.map(ResponseBody::unwatched))),
+            Poll::Ready(Err(error)) => Poll::Ready(Err(error.into())),
+            Poll::Pending => Poll::Pending,
+        }
+    }
+}
+
+impl<S, B, R> TimeoutFuture<S, S::Future, B>
+where
+    S: Service<Request<RequestBody<B>>, Response = Response<R>>,
+    S::Error: Into<BoxError>,
+    B: Body,
+{
+    #[inline(never)]
+    fn poll_watched(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Response<ResponseBody<R>>, BoxError>> {
+        let mut this = self.project();
+        let Some(attempt) = this.attempt else {
+            return Poll::Pending;
+        };
+        let _entered = this.scope.enter();
+        if !matches!(*this.state, State::Called { .. })
+            && let Poll::Ready(Err(error)) = this.state.as_mut().poll_uncalled(attempt, cx)
+        {
+            return Poll::Ready(Err(error));
+        }
+        let polled = match this.state.as_mut().project() {
+            StateProj::Called { future, .. } => future.poll(cx),
+            StateProj::Uncalled { .. } => Poll::Pending,
+        };
+        match polled {
+            Poll::Ready(Ok(response)) => {
+                let idle = attempt.limits().body_idle;
+                Poll::Ready(Ok(response.map(|body| ResponseBody::idle(body, idle))))
+            }
+            Poll::Ready(Err(error)) => Poll::Ready(Err(error.into())),
+            Poll::Pending => this.state.poll_clocks(attempt, this.timer, cx).map(Err),
+        }
+    }
+}
+
+impl<S, B> State<S, S::Future, B>
+where
+    S: Service<Request<RequestBody<B>>>,
+    S::Error: Into<BoxError>,
+    B: Body,
+{
+    /// Waits for the inner service, and calls it.
+    #[cold]
+    fn poll_uncalled(
+        mut self: Pin<&mut Self>,
+        attempt: &Attempt,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), BoxError>> {
+        let StateProj::Uncalled { uncalled } = self.as_mut().project() else {
+            return Poll::Ready(Ok(()));
+        };
+        if let Some(Uncalled::Waiting(waiting)) = uncalled.get_mut() {
+            call::update(Call::hold);
+            ready!(waiting.service.poll_ready(cx)).map_err(Into::into)?;
+        }
+        let now = Instant::now();
+        let (future, upload) = match uncalled.take() {
+            None => return Poll::Pending,
+            Some(Uncalled::Failed(error)) => return Poll::Ready(Err(error)),
+            Some(Uncalled::Waiting(_)) if attempt.is_too_late(now) => {
+                return Poll::Ready(Err(attempt.too_late()));
+            }
+            Some(Uncalled::Waiting(waiting)) => {
+                let Waiting {
+                    mut service,
+                    request,
+                    header,
+                } = *waiting;
+                call::launch();
+                let upload = Upload::of(request.body(), attempt.limits());
+                let mut request = request.map(|body| Upload::wrap(&upload, body));
+                patience::tell(&mut request, header.as_ref(), attempt.left(now));
+                (service.call(request), upload)
             }
         };
-        let idle = attempt.body_idle();
-        Poll::Ready(Ok(response.map(|body| ResponseBody::idle(body, idle))))
+        self.set(Self::Called { future, upload });
+        Poll::Ready(Ok(()))
     }
 }
 
 impl<S, F, B> State<S, F, B> {
-    #[cold]
-    pub(super) fn failed(error: BoxError) -> Self {
-        Self::Failed { error: Some(error) }
-    }
-
-    /// Takes along the instance that was polled: a readiness that was begun is never left behind.
-    #[cold]
-    pub(super) fn wait(inner: &mut S, request: Request<B>, header: Option<&HeaderName>) -> Self
-    where
-        S: Clone,
-    {
-        Self::Waiting {
-            service: renew(inner),
-            request: Some(request),
-            header: header.cloned(),
-        }
-    }
-
-    /// Waits for whichever clock of the attempt ends first, and says in the Call when that will be.
+    /// Waits for whichever clock of the attempt ends first.
+    #[inline(never)]
     fn poll_clocks(
+        mut self: Pin<&mut Self>,
+        attempt: &mut Attempt,
+        timer: &mut Timer,
+        cx: &mut Context<'_>,
+    ) -> Poll<BoxError> {
+        let error = ready!(self.as_mut().poll_alarms(attempt, timer, cx));
+        // What has taken too long is cancelled now, and not when this future is dropped.
+        let uncalled = Rare::NONE;
+        self.set(Self::Uncalled { uncalled });
+        Poll::Ready(error)
+    }
+
+    /// Says in the Call when the first of them ends.
+    fn poll_alarms(
         self: Pin<&mut Self>,
-        attempt: &Attempt,
+        attempt: &mut Attempt,
         timer: &mut Timer,
         cx: &mut Context<'_>,
     ) -> Poll<BoxError> {
         let call = call::current();
-        let dispatch = call.map(|call| call.dispatch()).unwrap_or_default();
-        let mut upload = match self.project() {
-            StateProj::Called { upload, .. } => upload.as_mut(),
-            _ => None,
+        let (dispatch, mut upload) = match self.project() {
+            StateProj::Called { upload, .. } => {
+                attempt.begin(Instant::now);
+                (call.map(|call| call.dispatch()), upload.as_mut())
+            }
+            StateProj::Uncalled { .. } => (Some(Dispatch::Waiting), None),
         };
         loop {
-            let (turn, looked) = Upload::turn(upload.as_deref(), attempt.begun());
-            let Some(alarm) = attempt.alarm(dispatch, turn, looked) else {
+            let turn = upload.as_ref().map(|upload| upload.turn());
+            let Some(alarm) = attempt.alarm(dispatch.unwrap_or_default(), turn) else {
                 return Poll::Pending;
             };
             if timer.poll(alarm.at, cx).is_pending() {
@@ -211,14 +242,17 @@ impl<S, F, B> State<S, F, B> {
 impl<S, F, B> fmt::Debug for TimeoutFuture<S, F, B> {
     /// How far it has got, and its clocks; neither the request nor the inner service.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let state = match self.state {
-            State::Waiting { .. } => "Waiting",
-            State::Failed { .. } => "Failed",
+        let state = match &self.state {
             State::Called { .. } => "Called",
+            State::Uncalled { uncalled } => match uncalled.get() {
+                Some(Uncalled::Waiting(_)) => "Waiting",
+                Some(Uncalled::Failed(_)) | None => "Failed",
+            },
         };
         f.debug_struct("TimeoutFuture")
             .field("state", &state)
-            .field("watch", &self.watch)
+            .field("attempt", &self.attempt)
+            .field("timer", &self.timer)
             .finish()
     }
 }

@@ -8,7 +8,8 @@ use super::limits::Limits;
 use crate::limit::Limit;
 
 /// Bounds one attempt: from the end of the request body, or from dispatch when there is none, to the
-/// response head; and the pauses within both bodies.
+/// response head; and the pauses within both bodies. Over a transport that does not report its dispatch,
+/// it counts from the first poll that finds the attempt unanswered.
 ///
 /// While the transport reports that the request waits for a connection, no attempt is running and
 /// only the deadline counts. An attempt never outlives the call's deadline; one that it cuts says

@@ -1,3 +1,6 @@
+use outrigger_core::Deadline;
+use tokio::time::Instant;
+
 use crate::Timeouts;
 use crate::limit::Limit;
 
@@ -11,6 +14,19 @@ pub(super) struct Limits {
 }
 
 impl Limits {
+    /// Whether too little is left of the deadline at `now` for an attempt to begin.
+    #[inline]
+    pub(super) fn leave_none(&self, deadline: Deadline, now: Instant) -> bool {
+        let left = deadline.remaining(now);
+        left.is_zero() || Limit::new(left) < self.shortest
+    }
+
+    /// Whether it matters how far a request body has got.
+    #[inline]
+    pub(super) fn watch_upload(&self) -> bool {
+        !self.attempt.min(self.write_idle).is_none()
+    }
+
     /// The same limits with those that the caller set for this call.
     #[cold]
     pub(super) fn overridden(&self, by: &Timeouts) -> Self {

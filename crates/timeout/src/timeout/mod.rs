@@ -1,8 +1,10 @@
 mod attempt;
 mod future;
+
 mod layer;
 mod limits;
 mod service;
+mod uncalled;
 mod upload;
 
 pub use self::future::TimeoutFuture;

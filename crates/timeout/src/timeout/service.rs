@@ -1,18 +1,19 @@
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 
-use http::{Request, Response};
+use http::{HeaderName, Request, Response};
 use http_body::Body;
-use outrigger_core::BoxError;
-use outrigger_core::call::Scope;
+use outrigger_core::call::{Opened, Scope};
+use outrigger_core::{BoxError, Deadline};
 use tokio::time::Instant;
 use tower_service::Service;
 
 use super::attempt::Attempt;
-use super::future::State;
+use super::limits::Limits;
+use super::uncalled::{Hindrance, Uncalled};
 use super::upload::Upload;
 use super::{TimeoutFuture, TimeoutLayer};
 use crate::limit::Limit;
-use crate::{RequestBody, ResponseBody, patience, renew};
+use crate::{RequestBody, ResponseBody, patience};
 
 /// The service of [`TimeoutLayer`].
 #[derive(Clone, Debug)]
@@ -46,43 +47,100 @@ where
         self.inner.poll_ready(cx).map_err(Into::into)
     }
 
-    fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        if !self.layer.enabled {
-            return TimeoutFuture::off(self.inner.call(request.map(RequestBody::unwatched)));
+    #[inline(always)] // switched off it costs next to nothing, and out of line two copies
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        if self.layer.enabled {
+            self.call_watched(request)
+        } else {
+            TimeoutFuture::unwatched(self.inner.call(request.map(RequestBody::unwatched)))
         }
-        let now = Instant::now();
-        let header = self.layer.header.as_ref();
-        let mut attempt = Attempt::new(self.layer.limits, now);
-        let scope = Scope::open();
-        if let Some(timeouts) = request.extensions().get() {
-            attempt.override_by(timeouts);
-        }
-        attempt.bound(patience::deadline(&request, header, Limit::NONE, now));
-
-        // Asked before the inner service is: that must not be left ready and uncalled.
-        if attempt.is_too_late(now) {
-            let late = State::failed(attempt.too_late());
-            return TimeoutFuture::new(late, attempt, scope.close());
-        }
-        let state = match self
-            .inner
-            .poll_ready(&mut Context::from_waker(Waker::noop()))
-        {
-            Poll::Ready(Ok(())) => {
-                let upload = Upload::launch(&mut request, &attempt, header);
-                let future = self
-                    .inner
-                    .call(request.map(|body| Upload::wrap(&upload, body)));
-                let scope = scope.close();
-                return TimeoutFuture::new(State::Called { future, upload }, attempt, scope);
-            }
-            Poll::Ready(Err(error)) => {
-                // An instance that failed to become ready is dead (tower): a new one takes its place.
-                drop(renew(&mut self.inner));
-                State::failed(error.into())
-            }
-            Poll::Pending => State::wait(&mut self.inner, request, header),
-        };
-        TimeoutFuture::new(state, attempt, scope.close())
     }
+}
+
+impl<S> TimeoutService<S> {
+    #[inline(never)]
+    fn call_watched<B, R>(&mut self, request: Request<B>) -> TimeoutFuture<S, S::Future, B>
+    where
+        S: Service<Request<RequestBody<B>>, Response = Response<R>> + Clone,
+        S::Error: Into<BoxError>,
+        B: Body,
+    {
+        if patience::asks(&request, self.layer.header.as_ref()) {
+            return self.call_asking(request);
+        }
+        let scope = Scope::open();
+        let (limits, deadline) = (&self.layer.limits, patience::known());
+        start(
+            &mut self.inner,
+            request,
+            limits,
+            deadline,
+            scope,
+            None,
+            |_| {},
+        )
+    }
+
+    /// A call that may ask for limits or a deadline, or tells the server what is left.
+    #[inline(never)]
+    fn call_asking<B, R>(&mut self, request: Request<B>) -> TimeoutFuture<S, S::Future, B>
+    where
+        S: Service<Request<RequestBody<B>>, Response = Response<R>> + Clone,
+        S::Error: Into<BoxError>,
+        B: Body,
+    {
+        let scope = Scope::open();
+        let limits = match request.extensions().get() {
+            Some(timeouts) => self.layer.limits.overridden(timeouts),
+            None => self.layer.limits,
+        };
+        let header = self.layer.header.as_ref();
+        let now = Instant::now();
+        let deadline = patience::deadline(&request, header, Limit::NONE, now);
+        let left = Attempt::new(limits, deadline).left(now);
+        start(
+            &mut self.inner,
+            request,
+            &limits,
+            deadline,
+            scope,
+            header,
+            |request| {
+                patience::tell(request, header, left);
+            },
+        )
+    }
+}
+
+/// Calls the inner service when it is ready and there is time; before that, `tell` may write to the
+/// request.
+#[inline(always)] // the request is copied once, as its body is wrapped
+fn start<S, B>(
+    inner: &mut S,
+    request: Request<B>,
+    limits: &Limits,
+    deadline: Option<Deadline>,
+    scope: Opened,
+    header: Option<&HeaderName>,
+    tell: impl FnOnce(&mut Request<RequestBody<B>>),
+) -> TimeoutFuture<S, S::Future, B>
+where
+    S: Service<Request<RequestBody<B>>> + Clone,
+    S::Error: Into<BoxError>,
+    B: Body,
+{
+    if let Some(hindrance) = Hindrance::of(limits, deadline, inner) {
+        let attempt = Attempt::new(*limits, deadline);
+        let uncalled = Uncalled::new(hindrance, &attempt, inner, request, header);
+        return TimeoutFuture::uncalled(uncalled, attempt, scope.close());
+    }
+    scope.launch();
+    let upload = Upload::of(request.body(), limits);
+    let mut request = request.map(|body| Upload::wrap(&upload, body));
+    tell(&mut request);
+    let future = inner.call(request);
+    scope.close_with(|scope| {
+        let attempt = Attempt::new(*limits, deadline);
+        TimeoutFuture::called(future, upload, attempt, scope)
+    })
 }

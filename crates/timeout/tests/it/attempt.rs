@@ -9,6 +9,7 @@ use outrigger_core::call::{self, Dispatch};
 use outrigger_core::{BoxError, Outcome};
 use outrigger_timeout::{Deadline, DeadlineLayer, Phase, TimeoutLayer, Timeouts};
 use tokio::time::Instant;
+use tokio_test::{assert_pending, assert_ready, task};
 use tower::limit::GlobalConcurrencyLimitLayer;
 use tower::{Layer, Service, ServiceExt};
 
@@ -60,6 +61,19 @@ async fn the_limit_counts_from_dispatch() {
 
     let service = TimeoutLayer::new(SECOND).layer(transport(5 * SECOND, SECOND - MS));
     assert!(service.oneshot(get()).await.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_a_report_it_counts_from_the_poll_that_finds_it_unanswered() {
+    let mut service = TimeoutLayer::new(SECOND).layer(never_answers());
+    let call = service.call(get());
+    pause(5 * SECOND).await;
+    let mut call = task::spawn(call);
+    assert_pending!(call.poll(), "nobody waited for it");
+    pause(SECOND - 2 * MS).await;
+    assert_pending!(call.poll());
+    pause(2 * MS).await;
+    assert_eq!(elapsed(assert_ready!(call.poll())).0, Phase::Attempt);
 }
 
 #[tokio::test(start_paused = true)]
