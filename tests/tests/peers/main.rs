@@ -15,4 +15,5 @@
 mod nginx;
 mod node;
 mod process;
+mod quota;
 mod traffic;

@@ -12,8 +12,8 @@ use crate::traffic;
 const LIFE: &str =
     r#"nginx -p "$0" -c nginx.conf && cat >/dev/null; nginx -p "$0" -c nginx.conf -s stop"#;
 
-struct Nginx {
-    addr: SocketAddr,
+pub(crate) struct Nginx {
+    pub(crate) addr: SocketAddr,
     // The process goes before its folder.
     _process: Process,
     folder: Folder,
@@ -22,6 +22,13 @@ struct Nginx {
 impl Nginx {
     /// An nginx of our own, which ends each connection after so many requests.
     async fn start(requests: usize) -> Self {
+        let all = format!("keepalive_requests {requests};");
+        Self::with(&all, r#"return 200 "hello";"#).await
+    }
+
+    /// An nginx of our own with these directives for all, and these for its one location. In its folder
+    /// there is a file `hello`.
+    pub(crate) async fn with(all: &str, location: &str) -> Self {
         let (folder, addr) = (Folder::new(), vacant());
         let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
             .map(|name| format!("{name}_temp_path {name};\n"))
@@ -36,17 +43,18 @@ impl Nginx {
                 {temporary}
                 log_format executed "$request_method $http_x_call";
                 access_log executed.log executed;
-                keepalive_requests {requests};
+                {all}
                 server {{
                     listen {addr} http2;
                     client_max_body_size 1k;
-                    location / {{ return 200 "hello"; }}
+                    location / {{ {location} }}
                     location /upload {{ proxy_pass http://127.0.0.1:9; }}
                 }}
             }}
             "#
         );
         fs::write(folder.path().join("nginx.conf"), config).unwrap();
+        fs::write(folder.path().join("hello"), "hello").unwrap();
         let path = std::env::var("PATH").unwrap_or_default();
         let mut command = Command::new("sh");
         command.args(["-c", LIFE]).arg(folder.path());
@@ -70,7 +78,12 @@ impl Nginx {
     }
 
     fn executed(&self) -> String {
-        fs::read_to_string(self.folder.path().join("executed.log")).unwrap()
+        self.written("executed.log")
+    }
+
+    /// What it has written to a file of its folder.
+    pub(crate) fn written(&self, name: &str) -> String {
+        fs::read_to_string(self.folder.path().join(name)).unwrap()
     }
 }
 
