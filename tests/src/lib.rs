@@ -17,6 +17,9 @@ mod pages {
     #[doc = include_str!("../../CONTRIBUTING.md")]
     struct Contributing;
 
+    #[doc = include_str!("../../docs/breakers-and-limits.md")]
+    struct BreakersAndLimits;
+
     #[doc = include_str!("../../docs/retrying-safely.md")]
     struct RetryingSafely;
 }
