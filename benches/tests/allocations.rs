@@ -7,7 +7,8 @@ use bytes::Bytes;
 use http::Request;
 use http_body_util::Empty;
 use outrigger_benches::wire::{self, ByExtension, ByScope, Nothing, Wire};
-use outrigger_benches::{Instant, call, get};
+use outrigger_benches::{Instant, call, get, post};
+use outrigger_idempotency::{IdempotencyKeyLayer, KeyFormat};
 use outrigger_rate_limit::{ConcurrencyLayer, Quota, RateLimitLayer};
 use outrigger_request_id::RequestIdLayer;
 use outrigger_retry::RetryLayer;
@@ -39,6 +40,21 @@ fn a_request_id_is_one_allocation() {
     let layer = RequestIdLayer::new();
     assert_eq!(of(layer.layer(Instant)), 1);
     assert_eq!(of(layer.enabled(false).layer(Instant)), 0);
+}
+
+#[test]
+fn an_idempotency_key_is_one_allocation() {
+    let layer = IdempotencyKeyLayer::new(KeyFormat::StructuredString);
+    let of_post = |layer: IdempotencyKeyLayer| {
+        let mut service = layer.server_honours(true).layer(Instant);
+        for _ in 0..10 {
+            drop(call(&mut service, post()));
+        }
+        let request = post();
+        measure(|| drop(call(&mut service, request))).count_total
+    };
+    assert_eq!(of_post(layer.clone()), 1);
+    assert_eq!(of_post(layer.enabled(false)), 0);
 }
 
 #[test]
