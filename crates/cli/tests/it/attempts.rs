@@ -42,3 +42,30 @@ async fn each_attempt_comes_and_goes_on_standard_error() {
         told[3]
     );
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_options_say_how_often_a_request_is_sent() {
+    let upstream = upstream().await;
+    let url = upstream.url("/status/503");
+    let honoured = "--server-honours-key";
+    for (method, options, sent) in [
+        ("GET", &[][..], 3),
+        ("GET", &["--attempts", "5"], 5),
+        ("GET", &["--attempts", "0"], 1),
+        ("GET", &["--no-retry"], 1),
+        ("POST", &[], 1),
+        ("POST", &[honoured], 3),
+        ("POST", &[honoured, "--idempotency-key", "own"], 3),
+        ("POST", &[honoured, "--idempotency-key", "none"], 1),
+    ] {
+        let before = upstream.log().len();
+        let pauses = match options {
+            ["--no-retry"] => &[][..],
+            _ => &["--backoff", "1ms..1ms"],
+        };
+        let ended = outrigger(&[&["call", method, &url], options, pauses].concat()).await;
+        assert_eq!(ended.code, 5, "{}", ended.stderr);
+        let all = upstream.log().len() - before;
+        assert_eq!(all, sent, "{method} {options:?}");
+    }
+}

@@ -42,8 +42,9 @@ async fn in_a_total_outage_a_call_makes_at_most_1_1_attempts() {
     }
 }
 
-/// A server with one worker, for twice the load that is offered: it takes 10 ms for each request, first come first served, those that
-/// nobody waits for any more included. From its 5th to its 10th second it does nothing.
+/// A server with one worker, for twice the load that is offered: it takes 10 ms for each request, first
+/// come first served, those that nobody waits for any more included. From its 5th to its 10th second it
+/// does nothing.
 fn server()
 -> impl Service<Request<ReplayBody<Body>>, Response = Response<Body>, Error = BoxError, Future: Send>
 + Clone {
