@@ -42,6 +42,9 @@ struct Gone {
     at: u64,
 }
 
+/// A call that was made: its future, and what its answer changes.
+type Made<F> = (F, Option<Gone>);
+
 impl<S, F, B> RateLimitFuture<S, F, B> {
     pub(crate) fn failed(error: impl Into<BoxError>) -> Self {
         let error = Some(error.into());
@@ -64,11 +67,12 @@ impl<S, F, B> RateLimitFuture<S, F, B> {
         }
     }
 
+    /// A call that was made at `at`. The answer to one that is not limited changes no limit.
     #[inline]
-    pub(crate) fn called(future: F, entry: Arc<Entry>, at: u64) -> Self {
+    pub(crate) fn called(future: F, entry: Arc<Entry>, cost: u32, at: u64) -> Self {
         Self {
             state: State::Called { future },
-            gone: Some(Gone { entry, at }),
+            gone: (cost > 0).then_some(Gone { entry, at }),
         }
     }
 
@@ -99,7 +103,7 @@ where
                 return Poll::Ready(result.map_err(Into::into));
             }
             let (future, gone) = ready!(this.state.as_mut().wait(cx))?;
-            *this.gone = Some(gone);
+            *this.gone = gone;
             this.state.set(State::Called { future });
         }
     }
@@ -112,10 +116,7 @@ where
 {
     /// Waits for the tokens and for the inner service, and makes the call.
     #[cold]
-    fn wait(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Result<(S::Future, Gone), BoxError>> {
+    fn wait(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<Made<S::Future>, BoxError>> {
         let (wait, service, request) = match self.project() {
             StateProj::Waiting {
                 wait,
@@ -147,8 +148,9 @@ where
                 return Poll::Pending;
             };
             let entry = Arc::clone(wait.entry());
+            let gone = (wait.cost() > 0).then_some(Gone { entry, at });
             call::update(Call::launch);
-            return Poll::Ready(Ok((service.call(request), Gone { entry, at })));
+            return Poll::Ready(Ok((service.call(request), gone)));
         }
     }
 }

@@ -119,7 +119,7 @@ impl RateLimitLayer {
     }
 
     /// How many calls a call counts as, by a function of the request's head. Default: 1. One that costs 0
-    /// is not limited; one that costs more than the burst is refused with
+    /// is not limited, and its answer changes nothing; one that costs more than the burst is refused with
     /// [`NeverFits`](crate::NeverFits).
     #[must_use]
     pub fn cost(mut self, cost: impl Fn(&Parts) -> u32 + Send + Sync + 'static) -> Self {

@@ -123,7 +123,7 @@ where
         Poll::Ready(Ok(())) if entry.limiter.take(now, cost).is_ok() => {
             // Told even where nothing was held back: a later attempt of the call may be.
             call::update(Call::launch);
-            RateLimitFuture::called(inner.call(request), entry, now)
+            RateLimitFuture::called(inner.call(request), entry, cost, now)
         }
         Poll::Ready(Ok(())) => {
             // Another call was quicker. Who waits holds nothing: the readiness goes with its instance.

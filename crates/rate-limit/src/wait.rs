@@ -125,6 +125,10 @@ impl Wait {
         &self.entry
     }
 
+    pub(crate) fn cost(&self) -> u32 {
+        self.cost
+    }
+
     fn sleep(&mut self, until: u64, cx: &mut Context<'_>) -> Poll<()> {
         let until = self.entry.rules.instant(until);
         let timer = match &mut self.timer {

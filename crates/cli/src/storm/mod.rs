@@ -8,6 +8,7 @@ mod ledger;
 mod live;
 mod naive;
 mod phase;
+mod quota;
 mod recovery;
 mod relay;
 mod score;

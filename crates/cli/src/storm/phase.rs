@@ -16,6 +16,8 @@ pub(super) struct Phase {
     pub(super) path: &'static str,
     /// What happens once, soon after it began.
     pub(super) event: Option<Event>,
+    /// Whether the calls of each half second begin together.
+    pub(super) rushes: bool,
     /// How much longer it lasts than the others.
     weight: u32,
 }
@@ -34,8 +36,8 @@ pub(super) enum Event {
 pub(super) struct Fault {
     /// The path of the calls that may meet it.
     pub(super) path: &'static str,
-    /// How many of a hundred arrivals it strikes, whether they are first attempts or later ones.
-    pub(super) percent: u32,
+    /// Which arrivals it strikes, whether they are first attempts or later ones.
+    pub(super) strikes: Strikes,
     /// Whether the upstream acts on what it strikes.
     pub(super) executes: bool,
     pub(super) behaviour: fn() -> Behaviour,
@@ -44,17 +46,35 @@ pub(super) struct Fault {
 /// Where the one worker answers.
 pub(super) const WORKER: &str = "/worker";
 
+/// Which arrivals something strikes.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Strikes {
+    /// So many of a hundred.
+    Percent(u32),
+    /// Those that come faster than the upstream's quota allows.
+    BeyondQuota,
+}
+
+/// The path whose requests the upstream counts.
+pub(super) const COUNTED: &str = "/counted";
+
 /// How long the upstream takes for an answer in fair weather.
 pub(super) const WORK: Duration = Duration::from_millis(5);
 
 /// The storm, in its order.
-pub(super) const PHASES: [Phase; 8] = [
+pub(super) const PHASES: [Phase; 9] = [
     Phase::new("healthy", "every request is answered in 5 ms", &[]),
     Phase::new(
         "503",
         "30 % are answered 503 with retry-after: 1, and not executed",
         &[Fault::new("/busy", 30, false, busy)],
     ),
+    Phase::new(
+        "quota",
+        "50 calls at once each half second; beyond 30 at once and 120 a second 429",
+        &[Fault::beyond_quota(COUNTED)],
+    )
+    .rushes(),
     Phase::new(
         "black hole",
         "10 % are executed and never answered",
@@ -103,6 +123,7 @@ impl Phase {
             faults,
             path: "/",
             event: None,
+            rushes: false,
             weight: 1,
         }
     }
@@ -114,6 +135,11 @@ impl Phase {
 
     const fn with(mut self, event: Event) -> Self {
         self.event = Some(event);
+        self
+    }
+
+    const fn rushes(mut self) -> Self {
+        self.rushes = true;
         self
     }
 
@@ -154,9 +180,18 @@ impl Fault {
     ) -> Self {
         Self {
             path,
-            percent,
+            strikes: Strikes::Percent(percent),
             executes,
             behaviour,
+        }
+    }
+
+    const fn beyond_quota(path: &'static str) -> Self {
+        Self {
+            path,
+            strikes: Strikes::BeyondQuota,
+            executes: false,
+            behaviour: too_many,
         }
     }
 }
@@ -169,6 +204,11 @@ pub(super) fn fair() -> Reply {
 fn busy() -> Behaviour {
     let busy = Reply::status(503).header("retry-after", "1");
     busy.after(WORK).into()
+}
+
+fn too_many() -> Behaviour {
+    let too_many = Reply::status(429).header("retry-after", "1");
+    too_many.after(WORK).into()
 }
 
 fn reset() -> Behaviour {

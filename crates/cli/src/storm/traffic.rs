@@ -12,6 +12,9 @@ pub(super) const CALL: &str = "x-storm-call";
 /// How many calls begin in a second.
 pub(super) const PER_SECOND: u32 = 100;
 
+/// From one rush to the next, where the calls of each half second begin together.
+const RUSH: Duration = Duration::from_millis(500);
+
 /// How many of a hundred calls are POSTs.
 const POSTS: u32 = 30;
 
@@ -34,7 +37,10 @@ pub(super) fn plan(phase: &Phase, length: Duration, first: u64, dice: &mut Rng) 
         let jitter = Duration::from_micros(dice.u64(0..between.as_micros() as u64));
         let fault = dice.choice(phase.faults);
         planned.push(Planned {
-            at: between * n + jitter,
+            at: match phase.rushes {
+                true => RUSH * (n / (PER_SECOND / 2)) + jitter / 2,
+                false => between * n + jitter,
+            },
             id: first + u64::from(n),
             method: if dice.u32(0..100) < POSTS {
                 Method::POST

@@ -9,7 +9,8 @@ use tokio::sync::oneshot;
 
 use super::dice::Dice;
 use super::ledger::Ledger;
-use super::phase::{PHASES, WORK, WORKER, fair};
+use super::phase::{PHASES, Strikes, WORK, WORKER, fair};
+use super::quota::Quota;
 use super::relay::Relay;
 use super::traffic::CALL;
 use super::worker::Worker;
@@ -81,6 +82,7 @@ async fn serve(
 async fn bind(seed: u64) -> io::Result<(Server<Upstream>, Port)> {
     let upstream = Upstream::new().max_concurrent_streams(STREAMS);
     let (dice, ledger, worker) = (Dice::new(seed), Ledger::default(), Worker::new(WORK));
+    let quota = Quota::new();
     upstream.any(WORKER).always(working(&worker, &ledger));
     let known = ledger.clone();
     upstream
@@ -88,11 +90,14 @@ async fn bind(seed: u64) -> io::Result<(Server<Upstream>, Port)> {
         .when(move |head| known.knows(head))
         .always(Behaviour::from(fair()).executed(false));
     for fault in PHASES.iter().flat_map(|phase| phase.faults) {
-        let (dice, ledger) = (dice.clone(), ledger.clone());
+        let (dice, ledger, quota) = (dice.clone(), ledger.clone(), quota.clone());
         upstream
             .any(fault.path)
             .when(move |head| {
-                let strikes = dice.strike(head, fault.percent);
+                let strikes = match fault.strikes {
+                    Strikes::Percent(percent) => dice.strike(head, percent),
+                    Strikes::BeyondQuota => !quota.takes(),
+                };
                 if strikes && fault.executes {
                     ledger.note(head);
                 }

@@ -25,7 +25,7 @@ async fn a_short_storm_ends_in_time_with_its_table() {
         })
         .collect();
     assert_eq!(table[0][..3], ["phase", "client", "calls"]);
-    assert_eq!(table.len(), 1 + 2 * 8, "{}", ended.stdout());
+    assert_eq!(table.len(), 1 + 2 * 9, "{}", ended.stdout());
     // Every second line lacks the phase's name.
     let rows: Vec<&[&str]> = table[1..]
         .chunks(2)
@@ -37,6 +37,14 @@ async fn a_short_storm_ends_in_time_with_its_table() {
         assert_eq!(naive[1], outrigger[1], "not the same calls: {pair:?}");
         assert_eq!(outrigger[4], "0", "a POST was executed again: {pair:?}");
     }
+    let quota = table.iter().position(|row| row[0] == "quota").unwrap();
+    let kept = &table[quota + 1];
+    assert_eq!(
+        (kept[2], kept[3]),
+        (kept[1], "-"),
+        "within its quota: {kept:?}"
+    );
+    assert_eq!(kept[5], "1.00", "and nothing was sent twice: {kept:?}");
     let dead_peer = table.iter().position(|row| row[0] == "dead peer").unwrap();
     assert_ne!(
         table[dead_peer][4],
@@ -44,7 +52,7 @@ async fn a_short_storm_ends_in_time_with_its_table() {
         "its connection died: {}",
         ended.stdout()
     );
-    for healthy in [&rows[..2], &rows[14..]].concat() {
+    for healthy in [&rows[..2], &rows[16..]].concat() {
         let [calls, ok, failed, repeated] = [1, 2, 3, 4].map(|column: usize| healthy[column]);
         assert_eq!((ok, failed, repeated), (calls, "-", "0"), "{healthy:?}");
     }

@@ -2,6 +2,7 @@
 
 use http::HeaderValue;
 use outrigger_rate_limit::Snapshot;
+use outrigger_testkit::probe::ContractProbe;
 
 use super::*;
 
@@ -307,4 +308,22 @@ async fn who_waits_when_the_server_says_stop_waits_longer_or_is_refused() {
         let retry_at = limited(refused.as_ref().unwrap()).retry_at();
         assert!(retry_at >= start + 30 * SECOND);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_answer_to_a_call_that_is_not_limited_changes_nothing() {
+    let (log, script) = (Log::new(), Script::default());
+    let probe = ContractProbe::new();
+    let service = patient(1, 1)
+        .cost(|head| u32::from(head.uri.path() != "/free"))
+        .layer(probe.layer(script.server(&log)));
+    for pending in [0, 2] {
+        probe.pend(pending);
+        script.next(429, &[("retry-after", "30")]);
+        in_time(service.clone().oneshot(to("http://a.example/free")))
+            .await
+            .unwrap();
+    }
+    let snapshot = service.handle().snapshots()[0];
+    assert_eq!((snapshot.share, snapshot.held), (100, Duration::ZERO));
 }
