@@ -104,6 +104,23 @@ async fn grpc_pushback_is_obeyed() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn so_is_the_pushback_of_a_proxy_that_answers_in_place_of_the_server() {
+    for (pushback, expected) in [("2000", 3), ("-1", 1)] {
+        let (mock, seen) = (Mock::new(), Seen::default());
+        let reply = Reply::status(503).header("grpc-retry-pushback-ms", pushback);
+        mock.post("/*").always(reply);
+        let service = steady().on_attempt(seen.by()).layer(mock.clone());
+        let _ = service.oneshot(grpc()).await;
+        assert_eq!(mock.log().entries().len(), expected, "{pushback:?}");
+        assert!(
+            seen.pauses()[1..]
+                .iter()
+                .all(|pause| *pause >= millis(2_000))
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_stored_answer_to_a_key_is_final() {
     let mock = Mock::new();
     mock.any("/")
