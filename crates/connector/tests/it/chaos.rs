@@ -42,6 +42,8 @@ async fn misbehave(mut peer: Peer, mut rng: Rng, reformed: Arc<AtomicBool>) -> i
             .await?;
         return peer.behave().await;
     }
+    // A place that is lost on a connection that is closed soon goes with it unseen.
+    let restless = rng.bool();
     peer.wait(Duration::from_millis(rng.u64(..50))).await?;
     match rng.u8(..20) {
         0 => return peer.silence().await,
@@ -56,8 +58,8 @@ async fn misbehave(mut peer: Peer, mut rng: Rng, reformed: Arc<AtomicBool>) -> i
         let Ok(request) = timeout(Duration::from_millis(300), peer.request()).await else {
             let limit = (Setting::MAX_CONCURRENT_STREAMS, rng.u32(..6));
             match rng.u8(..4) {
-                0 => peer.goaway(0x7fff_ffff, code(&mut rng), "").await?,
-                1 => return peer.close().await,
+                0 if restless => peer.goaway(0x7fff_ffff, code(&mut rng), "").await?,
+                1 if restless => return peer.close().await,
                 _ => peer.settings([limit]).await?,
             }
             continue;
@@ -169,13 +171,15 @@ async fn schedule(seed: u64) {
         let rng = Rng::with_seed(seed ^ (peer.connection() as u64) << 16);
         misbehave(peer, rng, Arc::clone(&told))
     }));
+    let age = [rng.u64(100..3000), 600_000][rng.usize(..2)];
+    let age = Duration::from_millis(age);
     let connector = Connector::new()
         .dialer(dialer(pipes.clone(), seed, Arc::clone(&reformed)))
         .http(HttpVersion::H2c)
         .connect_timeout(Duration::from_millis(rng.u64(50..1000)))
         .acquire_timeout(Duration::from_millis(rng.u64(50..1000)))
         .keep_alive(Duration::from_millis(300), Duration::from_millis(300))
-        .max_age(Duration::from_millis(rng.u64(100..3000)))
+        .max_age(age)
         .idle_expiry(Duration::from_millis(rng.u64(50..3000)))
         .max_connections_per_endpoint(rng.usize(1..4))
         .max_connections(rng.usize(1..6))

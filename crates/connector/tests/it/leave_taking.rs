@@ -68,8 +68,8 @@ async fn what_a_leaving_server_takes_is_never_said_to_be_refused_and_nothing_get
             peer.answer(&request, 200, "").await?;
         }
     }));
-    let ends = traffic(&connector, 10_000, 16).await;
-    assert_eq!((ends.len(), refused(&ends)), (10_000, 0));
+    let ends = traffic(&connector, 20_000, 16).await;
+    assert_eq!((ends.len(), refused(&ends)), (20_000, 0));
     assert!(dialer.dialled() > 100, "{}", dialer.dialled());
 }
 

@@ -234,6 +234,7 @@ async fn settings_that_lower_the_limit_hold_back_what_is_new() {
                 peer.wait(DELAY).await?;
                 peer.execute(&request)?;
                 peer.answer(&request, 200, "").await?;
+                told.notified().await;
             }
             peer.behave().await
         }
@@ -253,15 +254,20 @@ async fn settings_that_lower_the_limit_hold_back_what_is_new() {
     calm().await;
     (0..3).for_each(|_| call());
     calm().await;
-    assert_eq!(connector.snapshot().waiting(), 3);
+    // hyper would hold them back too, where nobody sees them.
+    for done in 1..=3 {
+        dialer
+            .log()
+            .wait_until(|log| log.executed().len() == done)
+            .await;
+        calm().await;
+        let snapshot = connector.snapshot();
+        let expected = [(2, 3), (1, 3), (1, 2)][done - 1];
+        assert_eq!((snapshot.streams(), snapshot.waiting()), expected);
+        lower.notify_one();
+    }
     calls.join_all().await;
-    let entries = dialer.log().entries();
-    let late = entries
-        .iter()
-        .rposition(|entry| matches!(&entry.event, Event::Request(request) if request.stream == 7));
-    let done = |entry: &&Entry| matches!(entry.event, Event::Executed(_));
-    let done = entries[..late.unwrap()].iter().filter(done).count();
-    assert_eq!(done, 3, "the fourth stream came when all three were done");
+    assert!(dialer.log().executed().len() >= 3);
 }
 
 #[tokio::test(start_paused = true)]
