@@ -5,7 +5,9 @@ use std::error::Error;
 use std::io;
 use std::time::Duration;
 
-use outrigger_core::{Blame, BoxError, Elapsed, Failure, Fault, Outcome, Phase, Rejected, find};
+use outrigger_core::{
+    Blame, BoxError, Elapsed, Failure, Fault, Outcome, Phase, Rejected, find, left_out,
+};
 
 use crate::kernel::BadUri;
 use crate::proxy::ProxyError;
@@ -13,6 +15,7 @@ use crate::tls;
 use crate::{ConnectorError, ErrorKind};
 
 const UNSENT: Fault = Fault::new(Outcome::Unsent);
+const UNPROCESSED: Fault = Fault::new(Outcome::Unprocessed);
 const AMBIGUOUS: Fault = Fault::new(Outcome::Ambiguous);
 
 /// The request cannot be sent anywhere.
@@ -84,7 +87,11 @@ pub(crate) fn exchange(error: hyper::Error, callers: Option<BoxError>) -> Connec
     if let Some(error) = callers {
         return request_body(error);
     }
-    let fault = Fault::of(&error);
+    // The halves of its connection have taken turns: what hyper says of a GOAWAY is true.
+    let fault = match left_out(&error) {
+        true => UNPROCESSED,
+        false => Fault::of(&error),
+    };
     let kind = match (fault.outcome, fault.blame) {
         (Outcome::Unsent, _) => ErrorKind::Unsent,
         (Outcome::Unprocessed, _) => ErrorKind::Unprocessed,

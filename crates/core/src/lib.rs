@@ -59,6 +59,7 @@ pub use self::rejected::Rejected;
 pub use self::request_id::{InvalidRequestId, RequestId};
 pub use self::retry_after::RetryAfter;
 pub use self::tracked::{End, Settle, Tracked};
+pub use self::transport::left_out;
 
 /// An error of any kind.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;

@@ -7,6 +7,8 @@
 use std::error::Error;
 
 use crate::Fault;
+#[cfg(feature = "hyper")]
+use crate::find;
 
 /// How hyper says that a connection's task ended with a request in its hands.
 #[cfg(feature = "hyper")]
@@ -41,11 +43,29 @@ pub(crate) fn fault(error: &(dyn Error + 'static)) -> Option<Fault> {
     }
     let error = error.downcast_ref::<h2::Error>()?;
     let refused = error.is_reset() && error.reason() == Some(h2::Reason::REFUSED_STREAM);
-    // h2 reports a GOAWAY only on streams above its last id (RFC 9113 §6.8): any code will do.
-    let unprocessed = error.is_remote() && (error.is_go_away() || refused);
-    Some(Fault::new(if unprocessed {
+    // A GOAWAY is no proof: see `left_out`.
+    Some(Fault::new(if error.is_remote() && refused {
         Outcome::Unprocessed
     } else {
         Outcome::Ambiguous
     }))
+}
+
+/// Whether an error says that a GOAWAY has left the request's stream out (RFC 9113 §6.8).
+///
+/// hyper says so of streams above the GOAWAY's last one, which the server has not processed, and now
+/// and then of one that the server does process: where one half of a connection opens a stream while
+/// the other one, on another thread, reads a GOAWAY that does not leave it out. [`Fault::of`] therefore
+/// takes it for [`Ambiguous`](crate::Outcome::Ambiguous). A transport whose halves take turns may
+/// believe it.
+#[cfg(feature = "hyper")]
+pub fn left_out(error: &(dyn Error + 'static)) -> bool {
+    find::<h2::Error>(error).is_some_and(|error| error.is_remote() && error.is_go_away())
+}
+
+/// Whether an error says that a GOAWAY has left the request's stream out. Without the feature `hyper`
+/// none is understood to say so.
+#[cfg(not(feature = "hyper"))]
+pub fn left_out(_: &(dyn Error + 'static)) -> bool {
+    false
 }

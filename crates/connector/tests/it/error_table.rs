@@ -509,8 +509,8 @@ mod through_hyper_util {
     }
 
     #[tokio::test]
-    async fn refused_stream_and_a_goaway_below_the_stream_are_unprocessed() {
-        for goaway in [false, true] {
+    async fn refused_stream_is_unprocessed_and_a_goaway_below_the_stream_no_proof() {
+        for (goaway, fault) in [(false, UNPROCESSED), (true, AMBIGUOUS)] {
             let server = failing(false, move |mut peer, request| async move {
                 if goaway {
                     peer.goaway(0, Code::ENHANCE_YOUR_CALM, "").await?;
@@ -520,7 +520,7 @@ mod through_hyper_util {
                 peer.silence().await
             })
             .await;
-            assert_eq!(fault_of(server.url("/"), true).await, UNPROCESSED);
+            assert_eq!(fault_of(server.url("/"), true).await, fault);
             assert_eq!((executed(&server.log()), server.connections()), (0, 1));
         }
     }
