@@ -77,9 +77,8 @@ impl<C: Classify> Settle for Ending<C> {
             let verdict = classify.end(end);
             if guard.is_out() {
                 guard.finish(verdict, Instant::now());
-            } else if verdict == Verdict::Failure {
-                guard.correct();
             }
+            guard.settle(verdict == Verdict::Failure);
         }
     }
 

@@ -64,6 +64,11 @@ impl Entry {
         receipt
     }
 
+    #[inline]
+    pub(crate) fn complete(&self, admission: Admission) {
+        self.circuit.complete(admission);
+    }
+
     pub(crate) fn correct(&self, admission: Admission, receipt: Receipt, now: Instant) {
         let before = self.circuit.generation();
         let settings = &self.shared.settings;

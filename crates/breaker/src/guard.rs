@@ -110,11 +110,15 @@ impl Guard {
         }
     }
 
-    /// The call, counted as a success, has failed after all.
-    pub(crate) fn correct(&mut self) {
+    /// A call that was counted as a success was one to its end, or has failed after all.
+    #[inline]
+    pub(crate) fn settle(&mut self, failed: bool) {
         if let Stage::Counted(admission, receipt) = self.stage {
             self.stage = Stage::Aside;
-            self.entry.correct(admission, receipt, Instant::now());
+            match failed {
+                false => self.entry.complete(admission),
+                true => self.entry.correct(admission, receipt, Instant::now()),
+            }
         }
     }
 

@@ -113,6 +113,16 @@ impl<const N: usize> Circuit<N> {
         self.report_troubled(admission, verdict, now, settings, die)
     }
 
+    /// A call that was counted as a success was one to its end.
+    #[inline]
+    pub(crate) fn complete(&self, admission: Admission) {
+        let generation = admission.generation;
+        let holds = || self.word.load(Ordering::SeqCst) >> 2 == generation;
+        if holds() {
+            self.window.complete(generation, holds);
+        }
+    }
+
     /// A call that was counted as a success has failed after all.
     pub(crate) fn correct(
         &self,

@@ -63,3 +63,16 @@ impl Probe {
         now < self.since.saturating_add(lease)
     }
 }
+
+#[cfg(test)]
+impl Probes {
+    pub(super) fn ids(&self) -> impl Iterator<Item = u64> {
+        self.out.iter().map(|probe| probe.id)
+    }
+
+    /// How many have succeeded, and how long the others have been under way, up to `lease`.
+    pub(super) fn shape(&self, now: u64, lease: u64) -> String {
+        let ages = self.out.iter().map(|probe| (now - probe.since).min(lease));
+        format!("{} {:?}", self.succeeded, ages.collect::<Vec<_>>())
+    }
+}

@@ -60,3 +60,25 @@ impl Ramp {
         now.saturating_sub(self.since) / SLICE
     }
 }
+
+#[cfg(test)]
+impl Ramp {
+    /// How many calls it has seen in this slice.
+    pub(super) fn seen(&self, now: u64) -> u64 {
+        if self.slice_of(now) == self.slice {
+            self.seen
+        } else {
+            0
+        }
+    }
+
+    /// How long it has lasted, and what it has seen in this slice.
+    pub(super) fn shape(&self, now: u64) -> String {
+        let passed = if self.slice_of(now) == self.slice {
+            self.passed
+        } else {
+            0
+        };
+        format!("{} {} {passed}", now - self.since, self.seen(now))
+    }
+}

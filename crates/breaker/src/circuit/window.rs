@@ -24,11 +24,10 @@ struct Bucket {
     slow: Tally,
 }
 
-/// Where a call was counted, and what it put an end to: what it takes to take that back.
+/// Where a call was counted as a success: what it takes to take that back.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Receipt {
-    step: u64,
-    run: u64,
+    pub(super) step: u64,
 }
 
 /// What is counted.
@@ -59,19 +58,25 @@ impl<const N: usize> Window<N> {
     ) -> Receipt {
         let (bucket, stamp) = self.at(generation, step);
         bucket.calls.add(stamp, &holds);
-        let run = match mark {
-            Mark::Success => self.run.clear(stamp_of_run(generation), &holds),
-            Mark::Slow => {
-                bucket.slow.add(stamp, &holds);
-                0
-            }
+        match mark {
+            Mark::Success => {}
+            Mark::Slow => bucket.slow.add(stamp, &holds),
             Mark::Failure => {
                 bucket.failures.add(stamp, &holds);
                 self.run.add(stamp_of_run(generation), &holds);
-                0
             }
-        };
-        Receipt { step, run }
+        }
+        Receipt { step }
+    }
+
+    /// Ends a run of failures: a success was one to its end.
+    #[inline]
+    pub(crate) fn complete(&self, generation: u64, holds: impl Fn() -> bool) {
+        let stamp = stamp_of_run(generation);
+        // Mostly there is none, and nothing is written.
+        if self.run.get(stamp) != 0 {
+            self.run.change(stamp, holds, |_| 0);
+        }
     }
 
     /// Turns a success into a failure: the one it was, or where that has left the window, one more.
@@ -88,8 +93,7 @@ impl<const N: usize> Window<N> {
         }
         let (bucket, stamp) = self.at(generation, receipt.step);
         bucket.failures.add(stamp, &holds);
-        let before = receipt.run;
-        self.run.resume(stamp_of_run(generation), before, &holds);
+        self.run.add(stamp_of_run(generation), &holds);
     }
 
     /// What the window holds at this step of time.
@@ -108,6 +112,20 @@ impl<const N: usize> Window<N> {
             counts.slow += bucket.slow.get(stamp);
         }
         counts
+    }
+
+    /// Another window that holds the same.
+    #[cfg(test)]
+    pub(super) fn fork(&self) -> Self {
+        let tally = |tally: &Tally| Tally(AtomicU64::new(tally.0.load(Ordering::SeqCst)));
+        Self {
+            buckets: std::array::from_fn(|at| Bucket {
+                calls: tally(&self.buckets[at].calls),
+                failures: tally(&self.buckets[at].failures),
+                slow: tally(&self.buckets[at].slow),
+            }),
+            run: tally(&self.run),
+        }
     }
 
     #[inline]
@@ -140,27 +158,6 @@ impl Tally {
     #[inline]
     fn add(&self, stamp: u64, holds: impl Fn() -> bool) {
         self.change(stamp, holds, |count| count + 1);
-    }
-
-    /// Ends a run, and says how long it was.
-    #[inline]
-    fn clear(&self, stamp: u64, holds: impl Fn() -> bool) -> u64 {
-        match self.get(stamp) {
-            // Mostly there is none, and nothing is written.
-            0 => 0,
-            count => {
-                self.change(stamp, holds, |_| 0);
-                count
-            }
-        }
-    }
-
-    /// Adds to a run as if what ended it at `before` had not been.
-    fn resume(&self, stamp: u64, before: u64, holds: impl Fn() -> bool) {
-        self.change(stamp, holds, |count| match count {
-            0 => before + 1,
-            count => count + 1,
-        });
     }
 
     #[inline]
@@ -265,17 +262,19 @@ mod tests {
     }
 
     #[test]
-    fn a_success_that_was_none_leaves_the_run_as_if_it_had_failed() {
+    fn a_success_that_was_none_becomes_the_failure_it_was() {
         let window = Window::<4>::new();
         for _ in 0..3 {
             window.count(Mark::Failure, 1, 0, always);
         }
         let receipt = window.count(Mark::Success, 1, 1, always);
-        assert_eq!(window.counts(1, 1), counts(4, 3, 0));
+        assert_eq!(window.counts(1, 1), counts(4, 3, 3));
         window.correct(receipt, 1, 2, always);
         assert_eq!(window.counts(1, 2), counts(4, 4, 4));
+        window.complete(1, always);
+        assert_eq!(window.counts(1, 2), counts(4, 4, 0));
         window.correct(receipt, 1, 5, always);
-        assert_eq!(window.counts(1, 5), counts(1, 1, 5), "long gone: one more");
+        assert_eq!(window.counts(1, 5), counts(1, 1, 1), "long gone: one more");
     }
 
     #[test]

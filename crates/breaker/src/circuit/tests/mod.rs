@@ -1,0 +1,40 @@
+//! The circuit against a plain model, through every reachable state, and by several threads.
+
+#[cfg(outrigger_loom)]
+mod loom_tests;
+#[cfg(not(outrigger_loom))]
+mod model;
+#[cfg(not(outrigger_loom))]
+mod random;
+#[cfg(not(outrigger_loom))]
+mod walk;
+
+use std::time::Duration;
+
+use super::*;
+use crate::Trip;
+
+/// A circuit of few buckets, whose step is one unit of time and which opens for two, then four.
+fn settings<const N: usize>(trip: Trip, probes: u32) -> Settings {
+    Settings {
+        trip,
+        step: UNIT,
+        open: outrigger_core::Exponential::new(
+            Duration::from_nanos(2 * UNIT),
+            Duration::from_nanos(4 * UNIT),
+        )
+        .jitter(outrigger_core::Jitter::None),
+        open_at_most: 4 * UNIT,
+        probes,
+        lease: 3 * UNIT,
+        ramp: 3 * UNIT,
+    }
+}
+
+/// Long against a ramp's slice of a second, so that each unit has its own.
+const UNIT: u64 = 10_000_000_000;
+
+/// Half of the whole span of chance: an open time as it is set.
+fn middle() -> u64 {
+    u64::MAX / 2 + 1
+}
