@@ -13,6 +13,7 @@
 //! | attempt's timeout | 200 | 188 |
 //! | the same, switched off | 40 | 46 |
 //! | deadline | 200 | 365 |
+//! | breaker: an endpoint's circuit, one for all | 500, 320 | 917, 655 |
 //! | rate limit: an endpoint's bucket, one for all | 430, 250 | 572, 323 |
 //! | request id | 850 | 804 |
 //! | retry | 1,400 | 1,370 |
@@ -35,6 +36,7 @@ use gungraun::{
 use http::{Request, Response};
 use http_body_util::Empty;
 use outrigger_benches::{Instant, call, get};
+use outrigger_breaker::{BreakerLayer, BreakerService, ByEndpoint, HttpClassify};
 use outrigger_rate_limit::{
     ConcurrencyLayer, ConcurrencyService, Quota, RateLimitLayer, RateLimitService,
 };
@@ -52,6 +54,9 @@ type Get = Request<Empty<Bytes>>;
 
 /// A service where it stays, and the next request: neither is moved within what is measured.
 type Case<S> = (&'static mut S, Get);
+
+/// The breaker by itself.
+type Breaker = BreakerService<Instant, ByEndpoint, HttpClassify>;
 
 /// The layers of today, as the default stack has them.
 type Stack = RequestIdService<DeadlineService<TimeoutService<Instant>>>;
@@ -100,6 +105,18 @@ mod warm {
 
     pub fn concurrency_off() -> Case<ConcurrencyService<Instant>> {
         over(ConcurrencyLayer::unlimited().layer(Instant))
+    }
+
+    pub fn breaker() -> Case<Breaker> {
+        over(BreakerLayer::default().layer(Instant))
+    }
+
+    pub fn breaker_shared() -> Case<Breaker> {
+        over(BreakerLayer::default().shared().layer(Instant))
+    }
+
+    pub fn breaker_off() -> Case<Breaker> {
+        over(BreakerLayer::default().enabled(false).layer(Instant))
     }
 
     pub fn request_id() -> Case<RequestIdService<Instant>> {
@@ -212,6 +229,9 @@ measure!(rate_limit_shared, RateLimitService<Instant>, at_most(335));
 measure!(rate_limit_off, RateLimitService<Instant>, at_most(80));
 measure!(concurrency, ConcurrencyService<Instant>, at_most(555));
 measure!(concurrency_off, ConcurrencyService<Instant>, at_most(95));
+measure!(breaker, Breaker, at_most(920));
+measure!(breaker_shared, Breaker, at_most(660));
+measure!(breaker_off, Breaker, at_most(140));
 measure!(request_id, RequestIdService<Instant>, at_most(850));
 measure!(retry, RetryService<Instant>, at_most(1_400));
 measure!(
@@ -244,6 +264,9 @@ library_benchmark_group!(
         rate_limit_off,
         concurrency,
         concurrency_off,
+        breaker,
+        breaker_shared,
+        breaker_off,
         request_id,
         retry,
         retry_switched_off_for_the_call,

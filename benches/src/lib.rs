@@ -15,10 +15,18 @@ use http::{Method, Request, Response, Uri};
 use http_body_util::{Empty, Full};
 use tower::Service;
 
+#[allow(
+    dead_code,
+    unused_imports,
+    reason = "of the kernel a measurement needs a part"
+)]
+#[path = "../../crates/breaker/src/circuit/mod.rs"]
+mod circuit;
 pub mod kernel;
 #[cfg(feature = "transport")]
 #[cfg_attr(not(feature = "tls"), path = "no_tls.rs")]
 mod tls;
+pub mod told_circuit;
 #[cfg(feature = "transport")]
 pub mod transports;
 #[cfg(feature = "transport")]

@@ -8,6 +8,7 @@ use http::Request;
 use http_body_util::Empty;
 use outrigger_benches::wire::{self, ByExtension, ByScope, Nothing, Wire};
 use outrigger_benches::{Instant, call, get, post};
+use outrigger_breaker::BreakerLayer;
 use outrigger_idempotency::{IdempotencyKeyLayer, KeyFormat};
 use outrigger_rate_limit::{ConcurrencyLayer, Quota, RateLimitLayer};
 use outrigger_request_id::RequestIdLayer;
@@ -33,6 +34,13 @@ fn layers_speak_through_the_scope_without_allocating() {
     assert_eq!(of_wire::<Nothing>(), 0);
     assert_eq!(of_wire::<ByScope>(), 0);
     assert_eq!(of_wire::<ByExtension>(), 4);
+}
+
+#[test]
+fn a_breaker_allocates_nothing_while_it_is_closed() {
+    assert_eq!(of(BreakerLayer::default().layer(Instant)), 0);
+    assert_eq!(of(BreakerLayer::default().shared().layer(Instant)), 0);
+    assert_eq!(of(BreakerLayer::default().enabled(false).layer(Instant)), 0);
 }
 
 #[test]

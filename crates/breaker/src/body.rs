@@ -7,6 +7,7 @@ use pin_project_lite::pin_project;
 use tokio::time::Instant;
 
 use crate::guard::Guard;
+use crate::judge;
 
 pin_project! {
     /// The response body of [`BreakerService`](crate::BreakerService): how it ends is told to the
@@ -59,8 +60,11 @@ pub(crate) struct Ending<C>(Option<(Guard, C)>);
 impl<C> Ending<C> {
     /// The call is not judged yet, or as a success that may turn out to be none.
     #[inline]
-    pub(crate) fn of(guard: Guard, classify: C) -> Self {
-        Self(Some((guard, classify)))
+    pub(crate) fn of(guard: Option<Guard>, classify: &C) -> Self
+    where
+        C: Clone,
+    {
+        Self(guard.map(|guard| (guard, classify.clone())))
     }
 
     /// There is nothing to learn.
@@ -74,11 +78,7 @@ impl<C: Classify> Settle for Ending<C> {
     #[inline]
     fn settle(self, end: End<'_>) {
         if let Some((mut guard, classify)) = self.0 {
-            let verdict = classify.end(end);
-            if guard.is_out() {
-                guard.finish(verdict, Instant::now());
-            }
-            guard.settle(verdict == Verdict::Failure);
+            judge::end(&mut guard, &classify, end);
         }
     }
 

@@ -37,12 +37,23 @@ impl Entry {
 
     #[inline]
     pub(crate) fn check(&self, now: Instant) -> Result<(), Open> {
+        if self.circuit.pass().is_some() {
+            return Ok(());
+        }
         let checked = self.circuit.check(self.at(now), &self.shared.settings);
         checked.map_err(|refusal| self.open(refusal, now))
     }
 
     #[inline]
     pub(crate) fn admit(&self, now: Instant) -> Result<Admission, Open> {
+        match self.circuit.pass() {
+            Some(admission) => Ok(admission),
+            None => self.admit_troubled(now),
+        }
+    }
+
+    #[cold]
+    fn admit_troubled(&self, now: Instant) -> Result<Admission, Open> {
         let before = self.circuit.generation();
         let admitted = self.circuit.admit(self.at(now), &self.shared.settings);
         self.tell_since(before, now);

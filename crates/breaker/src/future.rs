@@ -7,7 +7,7 @@ use std::task::{Context, Poll, Waker, ready};
 use http::{Request, Response};
 use http_body::Body;
 use outrigger_core::call::{self, Call, Scope};
-use outrigger_core::{BoxError, Classify};
+use outrigger_core::{BoxError, Classify, End};
 use pin_project_lite::pin_project;
 use tokio::time::Instant;
 use tower_service::Service;
@@ -215,12 +215,14 @@ where
         };
         judge::call(guard, this.classify, &result);
         drop(entered);
-        let told = guard.is_aside();
         let response = result?;
-        let guard = this.watch.take().filter(|_| !told);
-        let ending = match guard {
-            Some(watch) => Ending::of(watch.guard, this.classify.clone()),
-            None => Ending::untold(),
+        if response.body().is_end_stream() {
+            // There is no body that would have to tell.
+            judge::end(guard, this.classify, End::Complete(None));
+        }
+        let ending = match guard.is_aside() {
+            true => Ending::untold(),
+            false => Ending::of(this.watch.take().map(|watch| watch.guard), this.classify),
         };
         Poll::Ready(Ok(response.map(|body| ResponseBody::new(body, ending))))
     }

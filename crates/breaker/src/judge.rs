@@ -1,7 +1,9 @@
 //! What a call's end says of the peer.
 
 use http::{Response, StatusCode};
-use outrigger_core::{BoxError, Classify, Elapsed, Fault, Outcome, Phase, Verdict, call, find};
+use outrigger_core::{
+    BoxError, Classify, Elapsed, End, Fault, Outcome, Phase, Verdict, call, find,
+};
 use tokio::time::Instant;
 
 use crate::guard::Guard;
@@ -31,6 +33,16 @@ pub(crate) fn call<R>(
         // The circuit refused.
         Err(_) => {}
     }
+}
+
+/// Judges a call by how its body ended.
+#[inline]
+pub(crate) fn end(guard: &mut Guard, classify: &impl Classify, end: End<'_>) {
+    let verdict = classify.end(end);
+    if guard.is_out() {
+        guard.finish(verdict, Instant::now());
+    }
+    guard.settle(verdict == Verdict::Failure);
 }
 
 /// A service that failed to become ready is judged like a call to it.

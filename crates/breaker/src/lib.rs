@@ -80,22 +80,17 @@ mod handle;
 mod judge;
 mod key;
 mod layer;
-mod ratio;
 mod service;
 mod snapshot;
-mod sync;
-mod trip;
 
 pub use outrigger_core::{Classify, GrpcClassify, HttpClassify, Verdict};
 
 pub use self::body::ResponseBody;
-pub use self::circuit::State;
+pub use self::circuit::{Ratio, State, Trip};
 pub use self::error::Open;
 pub use self::future::ResponseFuture;
 pub use self::handle::BreakerHandle;
 pub use self::key::{ByEndpoint, ByKey, Key};
 pub use self::layer::BreakerLayer;
-pub use self::ratio::Ratio;
 pub use self::service::BreakerService;
 pub use self::snapshot::Snapshot;
-pub use self::trip::Trip;

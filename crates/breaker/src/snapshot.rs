@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use crate::State;
-use crate::trip::Counts;
+use crate::circuit::Counts;
 
 /// What a circuit is and knows at one moment.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,3 +1,5 @@
+use std::num::NonZeroU32;
+
 use outrigger_core::Verdict;
 
 use super::probes::Probes;
@@ -116,7 +118,7 @@ impl Machine {
     /// A probe of this generation is back.
     pub(super) fn probed(
         &mut self,
-        id: u64,
+        id: NonZeroU32,
         verdict: Verdict,
         now: u64,
         settings: &Settings,

@@ -3,24 +3,30 @@
 mod machine;
 mod probes;
 mod ramp;
+mod ratio;
 mod settings;
 mod state;
+mod sync;
 #[cfg(test)]
 mod tests;
+mod trip;
 mod window;
 
+use std::num::NonZeroU32;
 use std::sync::PoisonError;
 
 use outrigger_core::Verdict;
 
+pub use self::ratio::Ratio;
 pub(crate) use self::settings::{Settings, nanos};
 pub use self::state::State;
+pub(crate) use self::trip::Counts;
+pub use self::trip::Trip;
 pub(crate) use self::window::{BUCKETS, Receipt};
 
 use self::machine::{Machine, Mode};
+use self::sync::{AtomicU64, Mutex, MutexGuard, Ordering};
 use self::window::{Mark, Window};
-use crate::sync::{AtomicU64, Mutex, MutexGuard, Ordering};
-use crate::trip::Counts;
 
 /// The circuit of one endpoint.
 ///
@@ -38,7 +44,7 @@ pub(crate) struct Circuit<const N: usize = BUCKETS> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Admission {
     pub(crate) generation: u64,
-    pub(crate) probe: Option<u64>,
+    pub(crate) probe: Option<NonZeroU32>,
 }
 
 /// A call that was not; when to ask again, unless nobody knows.
@@ -74,26 +80,24 @@ impl<const N: usize> Circuit<N> {
         if self.word.load(Ordering::SeqCst) & FREE != 0 {
             return Ok(());
         }
-        let mut machine = self.lock(now, settings);
-        let checked = machine.check(now, settings);
-        if checked.is_err() {
-            machine.asked(now, false);
-        }
-        checked
+        self.check_troubled(now, settings)
+    }
+
+    /// Lets a call through where that needs no thought.
+    #[inline]
+    pub(crate) fn pass(&self) -> Option<Admission> {
+        let word = self.word.load(Ordering::SeqCst);
+        let (generation, probe) = (word >> 2, None);
+        (word & FREE != 0).then_some(Admission { generation, probe })
     }
 
     /// Lets a call through or refuses it.
     #[inline]
     pub(crate) fn admit(&self, now: u64, settings: &Settings) -> Result<Admission, Refusal> {
-        let word = self.word.load(Ordering::SeqCst);
-        if word & FREE != 0 {
-            let (generation, probe) = (word >> 2, None);
-            return Ok(Admission { generation, probe });
+        match self.pass() {
+            Some(admission) => Ok(admission),
+            None => self.admit_troubled(now, settings),
         }
-        let mut machine = self.lock(now, settings);
-        let admitted = machine.admit(now, settings);
-        self.publish(&machine);
-        admitted
     }
 
     /// A call that was let through has ended. What was counted as a success can be taken back.
@@ -108,7 +112,10 @@ impl<const N: usize> Circuit<N> {
     ) -> Option<Receipt> {
         let word = self.word.load(Ordering::SeqCst);
         if word == admission.generation << 2 | FREE | COUNTED {
-            return self.count(admission.generation, verdict, now, settings, die);
+            if verdict == Verdict::Success {
+                return Some(self.count(Mark::Success, admission.generation, now, settings));
+            }
+            return self.report_unwell(admission.generation, verdict, now, settings, die);
         }
         self.report_troubled(admission, verdict, now, settings, die)
     }
@@ -190,9 +197,17 @@ impl<const N: usize> Circuit<N> {
         machine.is_forgotten(now, settings) && (clean || !passing)
     }
 
-    /// Counts a report of a circuit that is closed, and opens it when that is due.
+    /// Counts a report of a circuit that is closed.
     #[inline]
-    fn count(
+    fn count(&self, mark: Mark, generation: u64, now: u64, settings: &Settings) -> Receipt {
+        let holds = || self.word.load(Ordering::SeqCst) >> 2 == generation;
+        self.window
+            .count(mark, generation, now / settings.step, holds)
+    }
+
+    /// Counts a report of a circuit that is closed, and opens it when that is due.
+    #[cold]
+    fn report_unwell(
         &self,
         generation: u64,
         verdict: Verdict,
@@ -201,16 +216,29 @@ impl<const N: usize> Circuit<N> {
         die: fn() -> u64,
     ) -> Option<Receipt> {
         let mark = mark(verdict)?;
-        let holds = || self.word.load(Ordering::SeqCst) >> 2 == generation;
-        let step = now / settings.step;
-        let receipt = self.window.count(mark, generation, step, holds);
-        if mark != Mark::Success {
-            self.trip_if_due(generation, now, settings, die);
-        }
-        (mark != Mark::Failure).then_some(receipt)
+        let receipt = self.count(mark, generation, now, settings);
+        self.trip_if_due(generation, now, settings, die);
+        (mark == Mark::Slow).then_some(receipt)
     }
 
     #[cold]
+    fn check_troubled(&self, now: u64, settings: &Settings) -> Result<(), Refusal> {
+        let mut machine = self.lock(now, settings);
+        let checked = machine.check(now, settings);
+        if checked.is_err() {
+            machine.asked(now, false);
+        }
+        checked
+    }
+
+    #[cold]
+    fn admit_troubled(&self, now: u64, settings: &Settings) -> Result<Admission, Refusal> {
+        let mut machine = self.lock(now, settings);
+        let admitted = machine.admit(now, settings);
+        self.publish(&machine);
+        admitted
+    }
+
     fn trip_if_due(&self, generation: u64, now: u64, settings: &Settings, die: fn() -> u64) {
         if settings
             .trip

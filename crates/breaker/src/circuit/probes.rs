@@ -1,15 +1,17 @@
+use std::num::NonZeroU32;
+
 /// The probes of a half-open circuit: those under way, and how many have succeeded.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Probes {
     out: Vec<Probe>,
     succeeded: u32,
-    last: u64,
+    last: u32,
 }
 
 /// A probe under way, and since when its lease runs.
 #[derive(Clone, Debug)]
 struct Probe {
-    id: u64,
+    id: NonZeroU32,
     since: u64,
 }
 
@@ -22,23 +24,24 @@ impl Probes {
     }
 
     /// Sends one off, and says which.
-    pub(crate) fn send(&mut self, now: u64, lease: u64) -> u64 {
+    pub(crate) fn send(&mut self, now: u64, lease: u64) -> NonZeroU32 {
         self.out.retain(|probe| probe.runs(now, lease));
-        self.last += 1;
-        let (id, since) = (self.last, now);
+        self.last = self.last.wrapping_add(1);
+        let id = NonZeroU32::MIN.saturating_add(self.last);
+        let since = now;
         self.out.push(Probe { id, since });
         id
     }
 
     /// The lease of a probe runs from now on: it was dispatched only now.
-    pub(crate) fn renew(&mut self, id: u64, now: u64) {
+    pub(crate) fn renew(&mut self, id: NonZeroU32, now: u64) {
         if let Some(probe) = self.out.iter_mut().find(|probe| probe.id == id) {
             probe.since = probe.since.max(now);
         }
     }
 
     /// A probe is back, or lost for good.
-    pub(crate) fn give_back(&mut self, id: u64) {
+    pub(crate) fn give_back(&mut self, id: NonZeroU32) {
         self.out.retain(|probe| probe.id != id);
     }
 
@@ -64,9 +67,9 @@ impl Probe {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(outrigger_loom)))]
 impl Probes {
-    pub(super) fn ids(&self) -> impl Iterator<Item = u64> {
+    pub(super) fn ids(&self) -> impl Iterator<Item = NonZeroU32> {
         self.out.iter().map(|probe| probe.id)
     }
 

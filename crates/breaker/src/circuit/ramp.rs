@@ -61,7 +61,7 @@ impl Ramp {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(outrigger_loom)))]
 impl Ramp {
     /// How many calls it has seen in this slice.
     pub(super) fn seen(&self, now: u64) -> u64 {

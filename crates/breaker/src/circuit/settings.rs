@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use outrigger_core::{Exponential, Jitter, Verdict};
 
-use crate::Trip;
+use super::Trip;
 
 /// What the circuits of one layer go by. Times are in nanoseconds.
 #[derive(Clone, Debug)]

@@ -1,5 +1,5 @@
-use crate::sync::{AtomicU64, Ordering};
-use crate::trip::Counts;
+use super::sync::{AtomicU64, Ordering};
+use super::trip::Counts;
 
 /// In how many steps a window slides.
 pub(crate) const BUCKETS: usize = 16;
@@ -115,7 +115,7 @@ impl<const N: usize> Window<N> {
     }
 
     /// Another window that holds the same.
-    #[cfg(test)]
+    #[cfg(all(test, not(outrigger_loom)))]
     pub(super) fn fork(&self) -> Self {
         let tally = |tally: &Tally| Tally(AtomicU64::new(tally.0.load(Ordering::SeqCst)));
         Self {
@@ -157,7 +157,13 @@ impl Tally {
     /// counted for a later generation.
     #[inline]
     fn add(&self, stamp: u64, holds: impl Fn() -> bool) {
-        self.change(stamp, holds, |count| count + 1);
+        let word = self.0.load(Ordering::SeqCst);
+        // Mostly the bucket is this call's, and nobody else counts in it just now.
+        let ours = word & !COUNT == stamp && word & COUNT != COUNT && holds();
+        let done = ours && self.replace(word, word + 1).is_ok();
+        if !done {
+            self.change(stamp, holds, |count| count + 1);
+        }
     }
 
     #[inline]
@@ -170,7 +176,7 @@ impl Tally {
         }
     }
 
-    #[inline]
+    #[cold]
     fn change(&self, stamp: u64, holds: impl Fn() -> bool, next: impl Fn(u64) -> u64) {
         let mut word = self.0.load(Ordering::SeqCst);
         loop {
@@ -182,16 +188,17 @@ impl Tally {
             if is_ahead(word, stamp) || !holds() {
                 return;
             }
-            let changed = stamp | next(count).min(COUNT);
-            let exchange = Ordering::SeqCst;
-            match self
-                .0
-                .compare_exchange_weak(word, changed, exchange, exchange)
-            {
+            match self.replace(word, stamp | next(count).min(COUNT)) {
                 Ok(_) => return,
                 Err(other) => word = other,
             }
         }
+    }
+
+    #[inline]
+    fn replace(&self, word: u64, by: u64) -> Result<u64, u64> {
+        let order = Ordering::SeqCst;
+        self.0.compare_exchange_weak(word, by, order, order)
     }
 }
 

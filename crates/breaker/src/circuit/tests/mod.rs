@@ -12,7 +12,6 @@ mod walk;
 use std::time::Duration;
 
 use super::*;
-use crate::Trip;
 
 /// A circuit of few buckets, whose step is one unit of time and which opens for two, then four.
 fn settings<const N: usize>(trip: Trip, probes: u32) -> Settings {

@@ -3,8 +3,8 @@
 
 use outrigger_core::Verdict;
 
+use super::super::trip::Counts;
 use super::super::{Order, Settings, State};
-use crate::trip::Counts;
 
 /// One call that was let through.
 #[derive(Clone, Debug)]

@@ -5,9 +5,9 @@ use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 
 use super::super::*;
+use super::super::{Ratio, Trip};
 use super::model::Model;
 use super::{UNIT, middle, settings};
-use crate::{Ratio, Trip};
 
 const N: usize = 4;
 

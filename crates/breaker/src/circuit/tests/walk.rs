@@ -5,8 +5,8 @@ use std::collections::HashSet;
 use outrigger_core::Verdict;
 
 use super::super::*;
+use super::super::{Ratio, Trip};
 use super::{UNIT, middle, settings};
-use crate::{Ratio, Trip};
 
 const N: usize = 3;
 
@@ -120,7 +120,7 @@ impl Place {
         let before = self.shape(settings);
         let generation = self.circuit.machine.lock().unwrap().generation;
         for other in (0..generation).rev().take(4) {
-            for probe in [None, Some(1), Some(2)] {
+            for probe in [None, NonZeroU32::new(2), NonZeroU32::new(3)] {
                 let admission = Admission {
                     generation: other,
                     probe,

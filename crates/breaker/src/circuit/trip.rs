@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use crate::Ratio;
+use super::Ratio;
 
 /// What opens a circuit.
 ///
