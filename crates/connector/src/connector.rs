@@ -111,7 +111,8 @@ impl<B, D: Clone> Connector<B, D> {
     /// How many calls in a row may be given up on an HTTP/2 connection that shows no sign of an answer
     /// to any of its calls, before it takes no new ones. By default 3; none counts as one.
     ///
-    /// A call counts when it was given up 100 ms after it was sent, or later.
+    /// A call counts when it was given up 100 ms after it was sent, or later. A later attempt of a call
+    /// does not wait for so many: it avoids a connection that was silent since one was given up on it.
     #[must_use]
     pub fn max_unanswered(self, calls: u32) -> Self {
         self.set(|settings| settings.limits.unanswered = calls)

@@ -3,7 +3,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
 use http::Uri;
 use http_body::Body;
-use outrigger_core::{BoxError, Endpoint};
+use outrigger_core::{BoxError, Endpoint, call};
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep_until};
@@ -89,19 +89,35 @@ where
     B: Body<Data: Send, Error: Into<BoxError>> + Send + Unpin + 'static,
     D: Dial + Clone + Send + 'static,
 {
-    /// Takes a place for a request to this URI, or joins those who wait for one.
+    /// Takes a place for a request to this URI, or joins those who wait for one. A later attempt of a
+    /// call does not go where one was given up without a sign of an answer: that connection takes no
+    /// new calls.
     pub(crate) fn place(
         self: &Arc<Self>,
         uri: &Uri,
     ) -> Result<Result<Granted<B>, Waiting<B, D>>, ConnectorError> {
         let now = Instant::now();
+        let again = call::current().is_some_and(|call| call.attempt() > 1);
+        let mut left = false;
         let mut pool = self.lock();
-        let slot = match pool.place(uri, now).map_err(classify::request)? {
-            Place::Lease(lease) => {
-                drop(pool);
-                return Ok(Ok(self.granted(lease, now)));
+        let slot = loop {
+            match pool.place(uri, now).map_err(classify::request)? {
+                Place::Lease(Lease { key, handle })
+                    if again && pool.is_silent(key, handle.answers()) =>
+                {
+                    pool.retire(key, now);
+                    pool.release(key, now);
+                    left = true;
+                }
+                Place::Lease(lease) => {
+                    drop(pool);
+                    if left {
+                        self.work(now);
+                    }
+                    return Ok(Ok(self.granted(lease, now)));
+                }
+                Place::Wait(slot) => break slot,
             }
-            Place::Wait(slot) => slot,
         };
         let (waiter, answer) = oneshot::channel();
         let joined = pool.join(slot, waiter);

@@ -124,6 +124,12 @@ impl<H> Connection<H> {
         self.unanswered.0
     }
 
+    /// Whether calls were given up, and there was no answer of any kind since: `answers` have come so far.
+    pub(super) fn is_silent(&self, answers: u32) -> bool {
+        let (count, before) = self.unanswered;
+        count > 0 && answers == before
+    }
+
     /// A stream was cancelled. Returns whether these are too many in too short a time.
     pub(super) fn count_cancel(&mut self, now: Instant) -> bool {
         self.cancels = self.cancels.max(now) + CANCELS_WITHIN / CANCELS;

@@ -21,6 +21,12 @@ impl<H: Clone, W> Pool<H, W> {
         }
     }
 
+    /// Whether the connection, which has brought so many answers so far, brought none since a call was
+    /// given up on it.
+    pub(crate) fn is_silent(&mut self, key: Key, answers: u32) -> bool {
+        self.connection(key).is_some_and(|c| c.is_silent(answers))
+    }
+
     /// A stream was cancelled. A connection with too many of them takes no new calls.
     pub(crate) fn cancelled(&mut self, key: Key, now: Instant) {
         if self.connection(key).is_some_and(|c| c.count_cancel(now)) {

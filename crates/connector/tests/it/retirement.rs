@@ -1,13 +1,16 @@
 //! When a connection takes no new calls.
 
 use std::collections::HashMap;
+use std::future::{Future, poll_fn};
 use std::io;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use http::Uri;
 use outrigger_connector::{Connector, ErrorKind, HttpVersion};
+use outrigger_core::call::{Scope, update};
 use outrigger_testkit::raw::{Code, Peer, Request, Script, Setting};
 use tokio::time::{Instant, sleep_until, timeout};
 use tower::ServiceExt;
@@ -61,6 +64,32 @@ async fn a_connection_that_has_gone_silent_is_left_after_a_few_calls() {
     assert!(call(&connector, URL, PATIENCE).await);
     assert_eq!(dialer.dialled(), 2);
     assert_eq!(connector.snapshot().streams(), 0);
+}
+
+/// Makes a call of so many attempts, each given up after a while; how many answers there were.
+async fn attempts(connector: &InMemory, url: &str, attempts: usize) -> usize {
+    let mut scope = Scope::begin();
+    let mut answers = 0;
+    for _ in 0..attempts {
+        scope.run(|| update(|call| call.begin_attempt()));
+        let mut attempt = pin!(call(connector, url, PATIENCE));
+        let answer = poll_fn(|cx| scope.run(|| attempt.as_mut().poll(cx))).await;
+        answers += usize::from(answer);
+    }
+    answers
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_later_attempt_of_a_call_avoids_a_connection_that_left_one_unanswered() {
+    let (connector, dialer) = in_memory(|peer, _| peer.connection() > 1);
+    assert_eq!(attempts(&connector, URL, 2).await, 1);
+    assert_eq!(dialer.dialled(), 2);
+
+    let (connector, dialer) = in_memory(|_, request| request.path == "/");
+    assert_eq!(attempts(&connector, SILENT, 1).await, 0);
+    assert!(call(&connector, URL, PATIENCE).await);
+    assert_eq!(attempts(&connector, URL, 2).await, 2);
+    assert_eq!(dialer.dialled(), 1, "it has answered since");
 }
 
 #[tokio::test(start_paused = true)]
