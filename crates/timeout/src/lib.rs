@@ -51,6 +51,7 @@ mod response_body;
 mod timeout;
 mod timeouts;
 mod timer;
+mod uncalled;
 
 pub use self::deadline::{DeadlineFuture, DeadlineLayer, DeadlineService};
 pub use self::request_body::RequestBody;

@@ -36,10 +36,9 @@ impl<B> ResponseBody<B> {
         Self { body, clock }
     }
 
-    /// A body that must end in time.
-    pub(crate) fn until(body: B, until: Until) -> Self {
-        let clock = Clock::Until(Box::new(until));
-        Self { body, clock }
+    /// From now on the body must end in time.
+    pub(crate) fn end_in_time(&mut self, until: Until) {
+        self.clock = Clock::Until(Box::new(until));
     }
 }
 

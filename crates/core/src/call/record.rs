@@ -9,7 +9,7 @@ use crate::Deadline;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Call {
     pub(super) marks: Marks,
-    /// Marked as [`TIMED`](Marks::TIMED) where there are some; else nothing of them is copied.
+    /// Marked as [`TIMED`](Marks::TIMED) where they count; else nothing of them is copied.
     pub(super) times: Option<Times>,
 }
 
@@ -20,7 +20,7 @@ pub(super) struct Times {
     /// When the deadline was set.
     since: Option<Instant>,
     dispatched: Option<Instant>,
-    timer: Option<Instant>,
+    pub(super) timer: Option<Instant>,
 }
 
 /// How far the transport has got with the current attempt.
@@ -54,6 +54,7 @@ impl Call {
     }
 
     /// Shortens the deadline at `now`; a later one than the present changes nothing.
+    #[inline]
     pub fn shorten(&mut self, deadline: Deadline, now: Instant) {
         let times = self.times();
         if times.deadline.is_none_or(|present| deadline < present) {

@@ -37,6 +37,11 @@ impl Current {
     }
 
     #[inline]
+    pub(super) fn has_timer(&self) -> bool {
+        self.marks.get().has(Marks::TIMED) && self.times.get().timer.is_some()
+    }
+
+    #[inline]
     pub(super) fn get(&self) -> Call {
         let marks = self.marks.get();
         let times = marks.has(Marks::TIMED).then(|| self.times.get());
@@ -51,18 +56,23 @@ impl Current {
         }
     }
 
-    /// Swaps the current Call, or that there is none, with what a scope keeps.
+    /// Swaps the current Call, or that there is none, with what a scope keeps. Instants that are not
+    /// marked are left behind: they count for nothing.
     #[inline]
     pub(super) fn swap(&self, kept: &mut Call) {
         let (old, new) = (self.marks.get(), kept.marks);
         self.marks.set(new);
         kept.marks = old;
         if old.with(new).has(Marks::TIMED) {
-            let times = old.has(Marks::TIMED).then(|| self.times.get());
-            if let Some(times) = kept.times {
+            let times = kept.times;
+            if old.has(Marks::TIMED) {
+                kept.times = Some(self.times.get());
+            }
+            if new.has(Marks::TIMED)
+                && let Some(times) = times
+            {
                 self.times.set(times);
             }
-            kept.times = times;
         }
     }
 }

@@ -12,9 +12,11 @@ use tokio::time::Instant;
 use tower_service::Service;
 
 use super::total::Total;
+use crate::ResponseBody;
 use crate::clock::Until;
+use crate::rare::Rare;
 use crate::timer::Timer;
-use crate::{ResponseBody, renew};
+use crate::uncalled::{Uncalled, Waiting};
 
 pin_project! {
     /// The response future of [`DeadlineService`](crate::DeadlineService).
@@ -22,50 +24,55 @@ pin_project! {
     pub struct DeadlineFuture<S, F, B> {
         #[pin]
         state: State<S, F, B>,
-        watch: Option<Watch>,
+        // None in a layer that is switched off.
+        total: Option<Total>,
+        scope: Scope,
+        timer: Timer,
     }
 }
 
 pin_project! {
     #[project = StateProj]
-    pub(super) enum State<S, F, B> {
-        // The inner service was not ready: it is polled here, and then called with the request.
-        Waiting { service: S, request: Option<Request<B>> },
-        // The deadline had passed before the call began, or the inner service failed to become ready.
-        Failed { error: Option<BoxError> },
+    enum State<S, F, B> {
+        // The call has not reached the inner service; where nothing is here, it is over.
+        Uncalled { uncalled: Rare<Uncalled<S, B>> },
         // The inner service has the request.
         Called { #[pin] future: F },
     }
 }
 
-/// What a call is watched with; a layer that is switched off has none.
-#[derive(Debug)]
-struct Watch {
-    total: Total,
-    scope: Scope,
-    body: bool,
-    timer: Timer,
-}
-
 impl<S, F, B> DeadlineFuture<S, F, B> {
+    /// The inner service has the request.
     #[inline(always)]
-    pub(super) fn new(state: State<S, F, B>, total: Total, body: bool, scope: Scope) -> Self {
-        let timer = Timer::NONE;
+    pub(super) fn called(future: F, total: Total, scope: Scope) -> Self {
         Self {
-            state,
-            watch: Some(Watch {
-                total,
-                scope,
-                body,
-                timer,
-            }),
+            state: State::Called { future },
+            total: Some(total),
+            scope,
+            timer: Timer::NONE,
         }
     }
 
-    pub(super) fn off(future: F) -> Self {
+    /// The inner service has the request, and there is no clock.
+    #[inline(always)]
+    pub(super) fn unwatched(future: F) -> Self {
         Self {
             state: State::Called { future },
-            watch: None,
+            total: None,
+            scope: Scope::none(),
+            timer: Timer::NONE,
+        }
+    }
+
+    /// The inner service does not have the request yet, or never will.
+    #[cold]
+    pub(super) fn uncalled(uncalled: Uncalled<S, B>, total: Total, scope: Scope) -> Self {
+        let uncalled = Rare::some(uncalled);
+        Self {
+            state: State::Uncalled { uncalled },
+            total: Some(total),
+            scope,
+            timer: Timer::NONE,
         }
     }
 }
@@ -77,41 +84,74 @@ where
 {
     type Output = Result<Response<ResponseBody<R>>, BoxError>;
 
+    #[inline(always)] // switched off it costs next to nothing
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        match &self.total {
+            Some(total) if total.watches_body() => return self.poll_whole(cx),
+            Some(_) => return self.poll_watched(cx),
+            None => {}
+        }
+        let StateProj::Called { future } = self.project().state.project() else {
+            return Poll::Pending;
+        };
+        match future.poll(cx) {
+            Poll::Ready(Ok(response)) => Poll::Ready(Ok(response.map(ResponseBody::unwatched))),
+            Poll::Ready(Err(error)) => Poll::Ready(Err(error.into())),
+            Poll::Pending => Poll::Pending,
+        }
+    }
+}
+
+impl<S, B, R> DeadlineFuture<S, S::Future, B>
+where
+    S: Service<Request<B>, Response = Response<R>>,
+    S::Error: Into<BoxError>,
+{
+    #[inline(never)]
+    fn poll_watched(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Response<ResponseBody<R>>, BoxError>> {
         let mut this = self.project();
-        let Some(Watch {
-            total,
-            scope,
-            body,
-            timer,
-        }) = this.watch
-        else {
-            let response = ready!(this.state.poll_off(cx))?;
-            return Poll::Ready(Ok(response.map(ResponseBody::unwatched)));
+        let Some(total) = this.total else {
+            return Poll::Pending;
         };
-        let _entered = scope.enter();
-        call::update(|call| call.set_timer(None));
-        let response = match this.state.as_mut().poll(total, cx) {
-            Poll::Ready(result) => result?,
-            Poll::Pending => {
-                let error = ready!(this.state.as_mut().poll_total(total, timer, cx));
-                // What has taken too long is cancelled now, and not when this future is dropped.
-                this.state.set(State::Failed { error: None });
-                return Poll::Ready(Err(error));
-            }
+        let _entered = this.scope.enter();
+        call::clear_timer();
+        if !matches!(*this.state, State::Called { .. })
+            && let Poll::Ready(Err(error)) = this.state.as_mut().poll_uncalled(total, cx)
+        {
+            return Poll::Ready(Err(error));
+        }
+        let polled = match this.state.as_mut().project() {
+            StateProj::Called { future } => future.poll(cx),
+            StateProj::Uncalled { .. } => Poll::Pending,
         };
-        let end = if *body { total.end() } else { None };
-        Poll::Ready(Ok(response.map(|body| match end {
-            Some(end) => ResponseBody::until(
-                body,
-                Until {
-                    end,
-                    elapsed: total.elapsed(),
-                    timer: mem::replace(timer, Timer::NONE),
-                },
-            ),
-            None => ResponseBody::unwatched(body),
-        })))
+        match polled {
+            Poll::Ready(Ok(response)) => Poll::Ready(Ok(response.map(ResponseBody::unwatched))),
+            Poll::Ready(Err(error)) => Poll::Ready(Err(error.into())),
+            Poll::Pending => this.state.poll_clock(total, this.timer, cx).map(Err),
+        }
+    }
+
+    /// The same, with the response body on the same clock.
+    #[inline(never)]
+    fn poll_whole(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Response<ResponseBody<R>>, BoxError>> {
+        let mut response = ready!(self.as_mut().poll_watched(cx))?;
+        let this = self.project();
+        if let Some(total) = this.total
+            && let Some(end) = total.end()
+        {
+            response.body_mut().end_in_time(Until {
+                end,
+                elapsed: total.elapsed(),
+                timer: mem::replace(this.timer, Timer::NONE),
+            });
+        }
+        Poll::Ready(Ok(response))
     }
 }
 
@@ -120,64 +160,44 @@ where
     S: Service<Request<B>>,
     S::Error: Into<BoxError>,
 {
-    fn poll_off(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<S::Response, BoxError>> {
-        match self.project() {
-            StateProj::Called { future } => future.poll(cx).map_err(Into::into),
-            _ => Poll::Pending,
-        }
-    }
-
-    fn poll(
+    /// Waits for the inner service, and calls it.
+    #[cold]
+    fn poll_uncalled(
         mut self: Pin<&mut Self>,
         total: &Total,
         cx: &mut Context<'_>,
-    ) -> Poll<Result<S::Response, BoxError>> {
-        loop {
-            let future = match self.as_mut().project() {
-                StateProj::Called { future } => return future.poll(cx).map_err(Into::into),
-                StateProj::Failed { error } => {
-                    return error
-                        .take()
-                        .map_or(Poll::Pending, |error| Poll::Ready(Err(error)));
-                }
-                StateProj::Waiting { service, request } => {
-                    ready!(service.poll_ready(cx)).map_err(Into::into)?;
-                    if total.has_passed(Instant::now()) {
-                        let late = total.elapsed_before_dispatch(call::current());
-                        return Poll::Ready(Err(late.into()));
-                    }
-                    match request.take() {
-                        Some(request) => service.call(request),
-                        None => return Poll::Pending,
-                    }
-                }
-            };
-            self.set(Self::Called { future });
+    ) -> Poll<Result<(), BoxError>> {
+        let StateProj::Uncalled { uncalled } = self.as_mut().project() else {
+            return Poll::Ready(Ok(()));
+        };
+        if let Some(Uncalled::Waiting(waiting)) = uncalled.get_mut() {
+            ready!(waiting.service.poll_ready(cx)).map_err(Into::into)?;
         }
+        let future = match uncalled.take() {
+            None => return Poll::Pending,
+            Some(Uncalled::Failed(error)) => return Poll::Ready(Err(error)),
+            Some(Uncalled::Waiting(_)) if total.has_passed(Instant::now()) => {
+                return Poll::Ready(Err(total.elapsed_before_dispatch(call::current())));
+            }
+            Some(Uncalled::Waiting(waiting)) => {
+                let Waiting {
+                    mut service,
+                    request,
+                    ..
+                } = *waiting;
+                service.call(request)
+            }
+        };
+        self.set(Self::Called { future });
+        Poll::Ready(Ok(()))
     }
 }
 
 impl<S, F, B> State<S, F, B> {
-    #[cold]
-    pub(super) fn failed(error: BoxError) -> Self {
-        Self::Failed { error: Some(error) }
-    }
-
-    /// Takes along the instance that was polled: a readiness that was begun is never left behind.
-    #[cold]
-    pub(super) fn wait(inner: &mut S, request: Request<B>) -> Self
-    where
-        S: Clone,
-    {
-        Self::Waiting {
-            service: renew(inner),
-            request: Some(request),
-        }
-    }
-
     /// Waits for the deadline, unless a layer below has said that it wakes this task no later.
-    fn poll_total(
-        self: Pin<&mut Self>,
+    #[inline(never)]
+    fn poll_clock(
+        mut self: Pin<&mut Self>,
         total: &Total,
         timer: &mut Timer,
         cx: &mut Context<'_>,
@@ -193,10 +213,13 @@ impl<S, F, B> State<S, F, B> {
         ready!(timer.poll(end, cx));
         let called = matches!(*self, Self::Called { .. });
         let waits = call.is_some_and(|call| call.dispatch() == Dispatch::Waiting);
+        // What has taken too long is cancelled now, and not when this future is dropped.
+        let uncalled = Rare::NONE;
+        self.set(Self::Uncalled { uncalled });
         Poll::Ready(if called && !waits {
             total.elapsed().into()
         } else {
-            total.elapsed_before_dispatch(call).into()
+            total.elapsed_before_dispatch(call)
         })
     }
 }
@@ -204,14 +227,17 @@ impl<S, F, B> State<S, F, B> {
 impl<S, F, B> fmt::Debug for DeadlineFuture<S, F, B> {
     /// How far it has got, and its clocks; neither the request nor the inner service.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let state = match self.state {
-            State::Waiting { .. } => "Waiting",
-            State::Failed { .. } => "Failed",
+        let state = match &self.state {
             State::Called { .. } => "Called",
+            State::Uncalled { uncalled } => match uncalled.get() {
+                Some(Uncalled::Waiting(_)) => "Waiting",
+                Some(Uncalled::Failed(_)) | None => "Failed",
+            },
         };
         f.debug_struct("DeadlineFuture")
             .field("state", &state)
-            .field("watch", &self.watch)
+            .field("total", &self.total)
+            .field("timer", &self.timer)
             .finish()
     }
 }

@@ -50,12 +50,6 @@ impl Attempt {
         *self.begun.get_or_insert_with(now)
     }
 
-    /// The instant that it does not outlive.
-    #[inline]
-    pub(super) const fn deadline(&self) -> Option<Deadline> {
-        self.deadline
-    }
-
     /// How long its parts may take.
     #[inline]
     pub(super) const fn limits(&self) -> &Limits {

@@ -12,10 +12,10 @@ use tokio::time::Instant;
 use tower_service::Service;
 
 use super::attempt::{Attempt, Due};
-use super::uncalled::{Uncalled, Waiting};
 use super::upload::Upload;
 use crate::rare::Rare;
 use crate::timer::Timer;
+use crate::uncalled::{Uncalled, Waiting};
 use crate::{RequestBody, ResponseBody, patience};
 
 pin_project! {

@@ -4,7 +4,6 @@ mod future;
 mod layer;
 mod limits;
 mod service;
-mod uncalled;
 mod upload;
 
 pub use self::future::TimeoutFuture;

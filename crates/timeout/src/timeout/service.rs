@@ -2,17 +2,17 @@ use std::task::{Context, Poll};
 
 use http::{HeaderName, Request, Response};
 use http_body::Body;
-use outrigger_core::call::{Opened, Scope};
+use outrigger_core::call::{self, Opened, Scope};
 use outrigger_core::{BoxError, Deadline};
 use tokio::time::Instant;
 use tower_service::Service;
 
 use super::attempt::Attempt;
 use super::limits::Limits;
-use super::uncalled::{Hindrance, Uncalled};
 use super::upload::Upload;
 use super::{TimeoutFuture, TimeoutLayer};
 use crate::limit::Limit;
+use crate::uncalled::{Hindrance, Uncalled};
 use crate::{RequestBody, ResponseBody, patience};
 
 /// The service of [`TimeoutLayer`].
@@ -129,9 +129,15 @@ where
     S::Error: Into<BoxError>,
     B: Body,
 {
-    if let Some(hindrance) = Hindrance::of(limits, deadline, inner) {
+    let late = deadline.is_some_and(|deadline| limits.leave_none(deadline, Instant::now()));
+    if let Some(hindrance) = Hindrance::of(late, inner) {
         let attempt = Attempt::new(*limits, deadline);
-        let uncalled = Uncalled::new(hindrance, &attempt, inner, request, header);
+        // How long the call may take in all is known from now on.
+        if let Some(deadline) = deadline {
+            call::update(|call| call.shorten(deadline, Instant::now()));
+        }
+        let late = || attempt.too_late();
+        let uncalled = Uncalled::new(hindrance, late, inner, request, header);
         return TimeoutFuture::uncalled(uncalled, attempt, scope.close());
     }
     scope.launch();

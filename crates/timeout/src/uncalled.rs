@@ -1,16 +1,13 @@
 use std::task::{Context, Poll, Waker};
 
 use http::{HeaderName, Request};
-use outrigger_core::{BoxError, Deadline, call};
-use tokio::time::Instant;
+use outrigger_core::BoxError;
 use tower_service::Service;
 
-use super::attempt::Attempt;
-use super::limits::Limits;
 use crate::renew;
 
 /// A call that has not reached the inner service.
-pub(super) enum Uncalled<S, B> {
+pub(crate) enum Uncalled<S, B> {
     /// The inner service was not ready. In a box, because few calls wait here and all would be as large
     /// as this.
     Waiting(Box<Waiting<S, B>>),
@@ -19,14 +16,15 @@ pub(super) enum Uncalled<S, B> {
 }
 
 /// An inner service that is polled until it is ready, and then called with the request.
-pub(super) struct Waiting<S, B> {
-    pub(super) service: S,
-    pub(super) request: Request<B>,
-    pub(super) header: Option<HeaderName>,
+pub(crate) struct Waiting<S, B> {
+    pub(crate) service: S,
+    pub(crate) request: Request<B>,
+    /// The header that tells the server what is left.
+    pub(crate) header: Option<HeaderName>,
 }
 
 /// Why a call does not reach the inner service at once.
-pub(super) enum Hindrance<E> {
+pub(crate) enum Hindrance<E> {
     /// Too little is left of the deadline.
     Late,
     /// The inner service failed to become ready.
@@ -36,18 +34,14 @@ pub(super) enum Hindrance<E> {
 }
 
 impl<E> Hindrance<E> {
-    /// Asks the inner service whether it is ready now; if not, nobody is woken.
+    /// Asks the inner service whether it is ready now; if not, nobody is woken. Where it is `late` that
+    /// one is not asked: it must not be left ready and uncalled.
     #[inline(always)]
-    pub(super) fn of<S, Q>(
-        limits: &Limits,
-        deadline: Option<Deadline>,
-        inner: &mut S,
-    ) -> Option<Self>
+    pub(crate) fn of<S, Q>(late: bool, inner: &mut S) -> Option<Self>
     where
         S: Service<Q, Error = E>,
     {
-        // Before the inner service is asked: that must not be left ready and uncalled.
-        if deadline.is_some_and(|deadline| limits.leave_none(deadline, Instant::now())) {
+        if late {
             return Some(Self::Late);
         }
         match inner.poll_ready(&mut Context::from_waker(Waker::noop())) {
@@ -59,20 +53,17 @@ impl<E> Hindrance<E> {
 }
 
 impl<S: Clone, B> Uncalled<S, B> {
+    /// A call that does not reach `inner` now.
     #[cold]
-    pub(super) fn new<E: Into<BoxError>>(
+    pub(crate) fn new<E: Into<BoxError>>(
         hindrance: Hindrance<E>,
-        attempt: &Attempt,
+        late: impl FnOnce() -> BoxError,
         inner: &mut S,
         request: Request<B>,
         header: Option<&HeaderName>,
     ) -> Self {
-        // How long the call may take in all is known from now on.
-        if let Some(deadline) = attempt.deadline() {
-            call::update(|call| call.shorten(deadline, Instant::now()));
-        }
         match hindrance {
-            Hindrance::Late => Self::Failed(attempt.too_late()),
+            Hindrance::Late => Self::Failed(late()),
             Hindrance::Dead(error) => {
                 // An instance that failed to become ready is dead (tower): a new one takes its place.
                 drop(renew(inner));
