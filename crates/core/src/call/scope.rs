@@ -90,7 +90,6 @@ impl Scope {
     }
 
     /// The Call of this scope, between runs.
-    #[inline]
     pub fn call(&self) -> Option<Call> {
         if self.kept.marks == Marks::NONE {
             current()
