@@ -68,6 +68,8 @@
 //! number of the state that let it through and says nothing of any other. Beyond
 //! [`DEFAULT_CIRCUITS`](BreakerLayer::DEFAULT_CIRCUITS) endpoints, those that remember no failure make
 //! room for new ones, in constant time; an open circuit stays.
+//!
+//! `docs/breakers-and-limits.md` in the repository says when not to use a breaker.
 
 mod body;
 mod circuit;
