@@ -77,7 +77,9 @@ async fn storm(args: &StormArgs) -> Result<(), BoxError> {
         let plan = traffic::plan(phase, length, first, &mut dice);
         first += plan.len() as u64;
         live.phase(phase);
-        let scores = weather(phase, length, &plan, &clients, &waters, &live).await?;
+        let patience = length.clamp(Duration::from_secs(2), LONGEST_PATIENCE);
+        let way = (length, patience);
+        let scores = weather(phase, way, &plan, &clients, &waters, &live).await?;
         lines.extend(table::lines(phase.name, &scores));
     }
     let table = table::render(lines);
@@ -85,16 +87,15 @@ async fn storm(args: &StormArgs) -> Result<(), BoxError> {
     Ok(())
 }
 
-/// Sends both clients through one phase.
+/// Sends both clients through one phase that lasts so long, and waits so long for its last answers.
 async fn weather(
     phase: &Phase,
-    length: Duration,
+    (length, patience): (Duration, Duration),
     plan: &[Planned],
     (naive, upright): &(Naive, Upright),
     waters: &Waters,
     live: &Live,
 ) -> http::Result<[Score; 2]> {
-    let patience = length.clamp(Duration::from_secs(2), LONGEST_PATIENCE);
     let trouble_over = phase.event.map(|event| event.end(length));
     let [port, other] = &waters.ports;
     let gauge = live.client(Naive::NAME, plan.len());
@@ -148,15 +149,20 @@ mod tests {
         let overload = PHASES
             .iter()
             .find(|phase| phase.event == Some(Event::Stall));
-        let (phase, length) = (overload.unwrap(), Duration::from_secs(8));
         let waters = Waters::start(1).await.unwrap();
         let clients = (
             Naive::new(ATTEMPT_LIMIT),
             Upright::new(TOTAL, ATTEMPT_LIMIT),
         );
-        let plan = traffic::plan(phase, length, 0, &mut Rng::with_seed(1));
-        let scores = weather(phase, length, &plan, &clients, &waters, &Live::new()).await;
-        let [naive, upright] = scores.unwrap();
+        let through = async |phase: &Phase, seconds| {
+            let way = (Duration::from_secs(seconds), Duration::from_secs(1));
+            let plan = traffic::plan(phase, way.0, 1_000 * seconds, &mut Rng::with_seed(1));
+            let scores = weather(phase, way, &plan, &clients, &waters, &Live::new()).await;
+            scores.unwrap()
+        };
+        // A server that was well before is no case for the breaker yet.
+        through(&PHASES[0], 4).await;
+        let [naive, upright] = through(overload.unwrap(), 8).await;
         let stuck = matches!(naive.recovery, Some(Recovery::NotWithin(_)));
         assert!(stuck, "{naive:?}");
         let recovered = matches!(upright.recovery, Some(Recovery::After(_)));
