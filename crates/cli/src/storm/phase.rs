@@ -14,6 +14,8 @@ pub(super) struct Phase {
     pub(super) faults: &'static [Fault],
     /// The path of the calls that meet no fault.
     pub(super) path: &'static str,
+    /// The name that the server goes by, where it is another endpoint than in the other phases.
+    pub(super) host: Option<&'static str>,
     /// What happens once, soon after it began.
     pub(super) event: Option<Event>,
     /// Whether the calls of each half second begin together.
@@ -62,7 +64,7 @@ pub(super) const COUNTED: &str = "/counted";
 pub(super) const WORK: Duration = Duration::from_millis(5);
 
 /// The storm, in its order.
-pub(super) const PHASES: [Phase; 9] = [
+pub(super) const PHASES: [Phase; 10] = [
     Phase::new("healthy", "every request is answered in 5 ms", &[]),
     Phase::new(
         "503",
@@ -112,6 +114,12 @@ pub(super) const PHASES: [Phase; 9] = [
     .at(WORKER)
     .with(Event::Stall)
     .lasting(3),
+    Phase::new(
+        "outage",
+        "another endpoint of the same server answers 503 to every request, and executes none",
+        &[Fault::new("/down", 100, false, down)],
+    )
+    .elsewhere("localhost"),
     Phase::new("calm again", "every request is answered in 5 ms", &[]),
 ];
 
@@ -122,6 +130,7 @@ impl Phase {
             what,
             faults,
             path: "/",
+            host: None,
             event: None,
             rushes: false,
             weight: 1,
@@ -130,6 +139,11 @@ impl Phase {
 
     const fn at(mut self, path: &'static str) -> Self {
         self.path = path;
+        self
+    }
+
+    const fn elsewhere(mut self, host: &'static str) -> Self {
+        self.host = Some(host);
         self
     }
 
@@ -209,6 +223,10 @@ fn busy() -> Behaviour {
 fn too_many() -> Behaviour {
     let too_many = Reply::status(429).header("retry-after", "1");
     too_many.after(WORK).into()
+}
+
+fn down() -> Behaviour {
+    Reply::status(503).after(WORK).into()
 }
 
 fn reset() -> Behaviour {

@@ -26,6 +26,7 @@ pub(super) struct Planned {
     id: u64,
     method: Method,
     path: &'static str,
+    host: Option<&'static str>,
 }
 
 /// Plans the calls of a phase that lasts so long; `first` is the id of the first one.
@@ -48,6 +49,7 @@ pub(super) fn plan(phase: &Phase, length: Duration, first: u64, dice: &mut Rng) 
                 Method::GET
             },
             path: fault.map_or(phase.path, |fault| fault.path),
+            host: phase.host,
         });
     }
     planned
@@ -63,9 +65,11 @@ impl Planned {
             Method::POST => "{\"amount\":1}",
             _ => "",
         };
+        let (host, port) = authority.rsplit_once(':').unwrap_or((authority, "80"));
+        let host = self.host.unwrap_or(host);
         Request::builder()
             .method(self.method.clone())
-            .uri(format!("http://{authority}{}", self.path))
+            .uri(format!("http://{host}:{port}{}", self.path))
             .header(CALL, self.id)
             .body(Bytes::from_static(body.as_bytes()))
     }

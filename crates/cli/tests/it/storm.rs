@@ -25,7 +25,7 @@ async fn a_short_storm_ends_in_time_with_its_table() {
         })
         .collect();
     assert_eq!(table[0][..3], ["phase", "client", "calls"]);
-    assert_eq!(table.len(), 1 + 2 * 9, "{}", ended.stdout());
+    assert_eq!(table.len(), 1 + 2 * 10, "{}", ended.stdout());
     // Every second line lacks the phase's name.
     let rows: Vec<&[&str]> = table[1..]
         .chunks(2)
@@ -52,7 +52,13 @@ async fn a_short_storm_ends_in_time_with_its_table() {
         "its connection died: {}",
         ended.stdout()
     );
-    for healthy in [&rows[..2], &rows[16..]].concat() {
+    let outage = rows.chunks(2).rev().nth(1).unwrap();
+    let [naive, outrigger] = [0, 1].map(|row: usize| outage[row][5].parse::<f64>().unwrap());
+    assert!(
+        naive > 1.0 && outrigger < 1.0,
+        "sent per call in an outage: {outage:?}"
+    );
+    for healthy in [&rows[..2], &rows[18..]].concat() {
         let [calls, ok, failed, repeated] = [1, 2, 3, 4].map(|column: usize| healthy[column]);
         assert_eq!((ok, failed, repeated), (calls, "-", "0"), "{healthy:?}");
     }
