@@ -247,6 +247,29 @@ mod tests {
     }
 
     #[test]
+    fn a_call_within_another_keeps_its_own_instants() {
+        let now = Instant::now();
+        let deadline = Deadline::at(now + Duration::from_secs(1));
+        let (mut a, mut b) = (Scope::join(), Scope::join());
+        a.run(|| {
+            update(|call| call.shorten(deadline, now));
+            b.run(|| assert_eq!(current().unwrap().deadline(), None));
+            assert_eq!(current().unwrap().deadline(), Some(deadline));
+        });
+        assert_eq!(b.call().unwrap().deadline(), None);
+        assert_eq!(a.call().unwrap().deadline(), Some(deadline));
+        b.run(|| {
+            update(|call| call.report(Dispatch::Sent(now)));
+            a.run(|| assert_eq!(current().unwrap().dispatch(), Dispatch::Unreported));
+        });
+        assert_eq!(b.call().unwrap().dispatch(), Dispatch::Sent(now));
+        assert_eq!(
+            (a.call().unwrap().patience(), current()),
+            (Duration::from_secs(1), None)
+        );
+    }
+
+    #[test]
     fn a_call_within_a_call_takes_the_deadline_only() {
         let deadline = Deadline::at(Instant::now() + Duration::from_secs(1));
         let mut outer = Scope::join();

@@ -56,8 +56,7 @@ impl Current {
         }
     }
 
-    /// Swaps the current Call, or that there is none, with what a scope keeps. Instants that are not
-    /// marked are left behind: they count for nothing.
+    /// Swaps the current Call, or that there is none, with what a scope keeps.
     #[inline]
     pub(super) fn swap(&self, kept: &mut Call) {
         let (old, new) = (self.marks.get(), kept.marks);
@@ -65,12 +64,11 @@ impl Current {
         kept.marks = old;
         if old.with(new).has(Marks::TIMED) {
             let times = kept.times;
+            kept.times = None;
             if old.has(Marks::TIMED) {
                 kept.times = Some(self.times.get());
             }
-            if new.has(Marks::TIMED)
-                && let Some(times) = times
-            {
+            if let Some(times) = times {
                 self.times.set(times);
             }
         }
