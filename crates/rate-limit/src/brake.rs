@@ -133,6 +133,14 @@ mod tests {
     }
 
     #[test]
+    fn of_two_holds_the_longer_one_counts() {
+        let mut brake = Brake::released();
+        brake.hold(0, 9 * SECOND);
+        brake.hold(SECOND, 3 * SECOND);
+        assert_eq!(brake.slot(SECOND, 0, 1), 9 * SECOND);
+    }
+
+    #[test]
     fn a_released_brake_leaves_calls_alone() {
         let mut brake = Brake::released();
         brake.go(0, 1_000, SECOND);

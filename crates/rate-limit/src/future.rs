@@ -131,7 +131,6 @@ where
             StateProj::Called { .. } => return Poll::Pending,
         };
         loop {
-            call::update(Call::hold);
             ready!(wait.poll(cx))?;
             let Poll::Ready(ready) = service.poll_ready(cx) else {
                 wait.step_out();

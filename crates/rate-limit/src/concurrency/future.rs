@@ -120,7 +120,6 @@ where
                     service,
                     request,
                 } => {
-                    call::update(Call::hold);
                     if let Some(waiting) = wait {
                         let Some(given) = ready!(waiting.poll(cx)) else {
                             return Poll::Ready(Err(Saturated::new(*limit).into()));

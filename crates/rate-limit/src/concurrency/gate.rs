@@ -55,7 +55,8 @@ impl Gate {
     /// Takes a permit, or a place in the line when fewer than `room` are there.
     pub(crate) fn enter(&self, room: usize) -> Entrance {
         let mut state = self.lock();
-        if state.taken < self.permits && state.waiting.is_empty() {
+        // Where somebody waits, none is left.
+        if state.taken < self.permits {
             state.taken += 1;
             return Entrance::Open;
         }

@@ -81,6 +81,45 @@ fn whoever_does_not_come_is_passed_over_and_when_the_line_is_full_sent_away() {
 }
 
 #[test]
+fn who_comes_later_goes_after_those_who_have_not_been_polled_yet() {
+    let limiter = limiter(SECOND, 5);
+    limiter.take(0, 5).unwrap();
+    let waiting = place(&limiter, 0);
+    let late = 10 * SECOND;
+    assert!(!limiter.is_free(late, 1));
+    assert!(
+        limiter.take(late, 1).is_err(),
+        "there are five, and one waits"
+    );
+    assert!(matches!(
+        limiter.line_up(late, 1, late, 9),
+        Admission::Wait(_)
+    ));
+    assert!(limiter.take_at(waiting, late));
+}
+
+#[test]
+fn a_turn_that_has_come_waits_when_the_server_says_stop() {
+    let limiter = limiter(SECOND, 1);
+    limiter.take(0, 1).unwrap();
+    let waiting = place(&limiter, 0);
+    let turn = |now| limiter.turn(waiting, now, u64::MAX, Waker::noop());
+    assert_eq!(turn(SECOND), Turn::Now);
+    let advice = Advice {
+        hold: Some(5 * SECOND),
+        ..Advice::default()
+    };
+    let bounds = Bounds {
+        hold: 60 * SECOND,
+        share: 100,
+    };
+    limiter.heed(advice, SECOND, 0, bounds, 0);
+    assert!(!limiter.take_at(waiting, SECOND));
+    assert_eq!(turn(SECOND), Turn::At(6 * SECOND));
+    assert!(limiter.take_at(waiting, 6 * SECOND));
+}
+
+#[test]
 fn a_turn_that_slips_beyond_what_a_call_can_wait_ends_the_wait() {
     let limiter = limiter(SECOND, 1);
     limiter.take(0, 1).unwrap();

@@ -1,5 +1,7 @@
 //! The tower contract: whoever was ready makes the call, and nothing is held in vain.
 
+use std::task::{Context, Poll};
+
 use outrigger_testkit::drop_at_every_poll;
 use outrigger_testkit::probe::ContractProbe;
 use tokio_test::{assert_pending, assert_ready, task};
@@ -164,5 +166,95 @@ async fn switched_off_it_passes_readiness_through() {
     probe.release();
     assert!(readiness.is_woken());
     in_time(off.oneshot(get())).await.unwrap();
+    probe.assert_clean();
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_is_ready_and_finds_no_token_gives_the_readiness_back() {
+    let (log, probe) = (Log::new(), ContractProbe::new());
+    let service = patient(1, 1).layer(probe.layer(log.server()));
+    probe.hold();
+    let mut first = task::spawn(Box::pin(service.clone().oneshot(Request::new(1))));
+    assert_pending!(
+        first.poll(),
+        "there is a token, and the service is not ready"
+    );
+    probe.release();
+    in_time(service.clone().oneshot(Request::new(2)))
+        .await
+        .unwrap();
+    assert_pending!(first.poll());
+    assert_eq!(probe.counts().reserved, 0);
+    in_time(first).await.unwrap();
+    assert_eq!(log.numbers(), [2, 1]);
+    probe.assert_clean();
+}
+
+/// While it becomes ready, something else happens.
+#[derive(Clone)]
+struct Meanwhile<S>(S, Arc<Mutex<Happens>>);
+
+type Happens = Option<Box<dyn FnOnce() + Send>>;
+
+impl<S: Service<Request<u32>>> Service<Request<u32>> for Meanwhile<S> {
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = S::Future;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        let happens = self.1.lock().unwrap().take();
+        if let Some(happens) = happens {
+            happens();
+        }
+        self.0.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<u32>) -> S::Future {
+        self.0.call(request)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_loses_its_token_while_the_service_becomes_ready_waits_and_holds_nothing() {
+    let (log, probe) = (Log::new(), ContractProbe::new());
+    let meanwhile = Arc::default();
+    let server = probe.layer(Meanwhile(log.server(), Arc::clone(&meanwhile)));
+    let mut service = patient(1, 1).layer(server);
+    let mut quicker = service.clone();
+    *meanwhile.lock().unwrap() = Some(Box::new(move || drop(quicker.call(Request::new(1)))));
+    let call = service.call(Request::new(2));
+    assert_eq!(probe.counts().reserved, 0);
+    in_time(call).await.unwrap();
+    assert_eq!(log.numbers(), [1, 2]);
+    assert_eq!(log.times(), [0, 1_000]);
+    probe.assert_clean();
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_time_in_line_counts_though_the_place_is_lost() {
+    let (log, probe) = (Log::new(), ContractProbe::new());
+    let service = patient(1, 1)
+        .wait(2 * SECOND)
+        .layer(probe.layer(log.server()));
+    let call = |number| Box::pin(service.clone().oneshot(Request::new(number)));
+    call(0).await.unwrap();
+    let [mut first, mut second] = [1, 2].map(|number| task::spawn(call(number)));
+    assert_pending!(first.poll());
+    assert_pending!(second.poll());
+    probe.hold();
+    pause(SECOND).await;
+    assert_pending!(first.poll(), "its turn, after a second, and not ready");
+    probe.release();
+    assert!(assert_ready!(second.poll()).is_ok());
+    let mut third = task::spawn(call(3));
+    assert_pending!(third.poll());
+    let error = assert_ready!(first.poll()).unwrap_err();
+    let retry_at = limited(&error).retry_at();
+    assert_eq!(
+        retry_at,
+        Instant::now() + 2 * SECOND,
+        "it has one second left"
+    );
+    in_time(third).await.unwrap();
     probe.assert_clean();
 }
