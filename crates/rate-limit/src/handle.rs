@@ -4,14 +4,16 @@ use std::time::Duration;
 use http::Uri;
 use tokio::time::Instant;
 
+use crate::attached::Attached;
 use crate::brake::WHOLE;
 use crate::entry::Entry;
 use crate::limits::Limits;
 
-/// Shows how the limits of a service stand. Clones show the same.
-#[derive(Clone, Debug)]
+/// Shows how rate limits stand. It sees those of every service that a layer makes which it was
+/// [given to](crate::RateLimitLayer::handle); clones are the same handle.
+#[derive(Clone, Debug, Default)]
 pub struct RateLimitHandle {
-    limits: Option<Arc<Limits>>,
+    attached: Attached<Limits>,
 }
 
 /// How one limit stands at a moment.
@@ -31,22 +33,28 @@ pub struct Snapshot {
 }
 
 impl RateLimitHandle {
-    pub(crate) fn new(limits: Option<Arc<Limits>>) -> Self {
-        Self { limits }
+    /// A handle that sees nothing until it is given to a layer.
+    pub fn new() -> Self {
+        Self::default()
     }
 
-    /// The limit of the endpoint that a URI names, if it was called lately; with one limit for all
+    /// The limit of the endpoint that a URI names, if it was called lately; where one limit is for all
     /// calls, that one. With keys of your own there is none.
     pub fn snapshot(&self, uri: &Uri) -> Option<Snapshot> {
-        let entry = self.limits.as_ref()?.find(uri)?;
+        let all = self.attached.all();
+        let entry = all.iter().find_map(|limits| limits.find(uri))?;
         Some(Snapshot::of(&entry))
     }
 
     /// All limits, in no order.
     pub fn snapshots(&self) -> Vec<Snapshot> {
-        let all = self.limits.as_ref().map(|limits| limits.all());
-        let all = all.unwrap_or_default().into_iter();
+        let all = self.attached.all();
+        let all = all.iter().flat_map(|limits| limits.all());
         all.map(|entry| Snapshot::of(&entry)).collect()
+    }
+
+    pub(crate) fn attach(&self, limits: &Arc<Limits>) {
+        self.attached.attach(limits);
     }
 }
 

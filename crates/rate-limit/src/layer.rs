@@ -11,7 +11,7 @@ use crate::entry::Rules;
 use crate::limiter::Bounds;
 use crate::limits::{CostOf, Limits};
 use crate::table::Sharing;
-use crate::{Quota, RateLimitService};
+use crate::{Quota, RateLimitHandle, RateLimitService};
 
 /// Keeps the calls to each endpoint within a quota: each waits for its turn, in the order in which they
 /// came, or is refused at once when that takes too long.
@@ -28,6 +28,7 @@ pub struct RateLimitLayer {
     feedback: bool,
     floor: u32,
     longest_hold: Duration,
+    handle: Option<RateLimitHandle>,
     enabled: bool,
 }
 
@@ -64,6 +65,7 @@ impl RateLimitLayer {
             feedback: true,
             floor: Self::DEFAULT_FLOOR,
             longest_hold: Self::DEFAULT_LONGEST_HOLD,
+            handle: None,
             enabled: true,
         }
     }
@@ -160,6 +162,14 @@ impl RateLimitLayer {
         self
     }
 
+    /// Shows the limits of the services that this layer makes in a handle: for stacks in which the
+    /// service itself is out of reach.
+    #[must_use]
+    pub fn handle(mut self, handle: &RateLimitHandle) -> Self {
+        self.handle = Some(handle.clone());
+        self
+    }
+
     /// Switches the layer on or off; off, it passes everything through. Default: `true`.
     #[must_use]
     pub fn enabled(mut self, enabled: bool) -> Self {
@@ -195,6 +205,9 @@ impl<S> Layer<S> for RateLimitLayer {
             let (rules, cost) = (self.rules(quota), self.cost.clone());
             Arc::new(Limits::new(rules, &self.sharing, self.endpoints, cost))
         });
+        if let (Some(handle), Some(limits)) = (&self.handle, &limits) {
+            handle.attach(limits);
+        }
         RateLimitService::new(inner, limits)
     }
 }

@@ -89,6 +89,7 @@
 //! [`queue`](RateLimitLayer::queue), from what is really under way.
 
 mod advice;
+mod attached;
 mod brake;
 mod bucket;
 mod concurrency;

@@ -28,7 +28,9 @@ impl<S> RateLimitService<S> {
 
     /// Shows how the limits of this service and its clones stand. Switched off, it has none.
     pub fn handle(&self) -> RateLimitHandle {
-        RateLimitHandle::new(self.limits.clone())
+        let handle = RateLimitHandle::new();
+        self.limits.iter().for_each(|limits| handle.attach(limits));
+        handle
     }
 }
 

@@ -4,11 +4,13 @@ use http::Uri;
 
 use super::gate::Gate;
 use super::service::Gates;
+use crate::attached::Attached;
 
-/// Shows how the concurrency limits of a service stand. Clones show the same.
-#[derive(Clone, Debug)]
+/// Shows how concurrency limits stand. It sees those of every service that a layer makes which it was
+/// [given to](super::ConcurrencyLayer::handle); clones are the same handle.
+#[derive(Clone, Debug, Default)]
 pub struct ConcurrencyHandle {
-    gates: Option<Arc<Gates>>,
+    attached: Attached<Gates>,
 }
 
 /// How one concurrency limit stands at a moment.
@@ -24,22 +26,28 @@ pub struct Occupancy {
 }
 
 impl ConcurrencyHandle {
-    pub(super) fn new(gates: Option<Arc<Gates>>) -> Self {
-        Self { gates }
+    /// A handle that sees nothing until it is given to a layer.
+    pub fn new() -> Self {
+        Self::default()
     }
 
-    /// The limit of the endpoint that a URI names, if it was called lately; with one limit for all
+    /// The limit of the endpoint that a URI names, if it was called lately; where one limit is for all
     /// calls, that one. With keys of your own there is none.
     pub fn snapshot(&self, uri: &Uri) -> Option<Occupancy> {
-        let gate = self.gates.as_ref()?.table.find(uri)?;
+        let all = self.attached.all();
+        let gate = all.iter().find_map(|gates| gates.table.find(uri))?;
         Some(Occupancy::of(&gate))
     }
 
     /// All limits, in no order.
     pub fn snapshots(&self) -> Vec<Occupancy> {
-        let all = self.gates.as_ref().map(|gates| gates.table.all());
-        let all = all.unwrap_or_default().into_iter();
+        let all = self.attached.all();
+        let all = all.iter().flat_map(|gates| gates.table.all());
         all.map(|gate| Occupancy::of(&gate)).collect()
+    }
+
+    pub(super) fn attach(&self, gates: &Arc<Gates>) {
+        self.attached.attach(gates);
     }
 }
 

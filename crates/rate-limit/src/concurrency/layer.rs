@@ -6,6 +6,7 @@ use http::request::Parts;
 use tower_layer::Layer;
 
 use super::gate::Gate;
+use super::handle::ConcurrencyHandle;
 use super::service::{ConcurrencyService, Gates};
 use crate::table::{Sharing, Table};
 
@@ -43,6 +44,7 @@ pub struct ConcurrencyLayer {
     max_wait: Duration,
     queue: usize,
     endpoints: usize,
+    handle: Option<ConcurrencyHandle>,
     enabled: bool,
 }
 
@@ -71,6 +73,7 @@ impl ConcurrencyLayer {
             max_wait: Self::DEFAULT_WAIT,
             queue: Self::DEFAULT_QUEUE,
             endpoints: Self::DEFAULT_ENDPOINTS,
+            handle: None,
             enabled: true,
         }
     }
@@ -123,6 +126,14 @@ impl ConcurrencyLayer {
         self
     }
 
+    /// Shows the limits of the services that this layer makes in a handle: for stacks in which the
+    /// service itself is out of reach.
+    #[must_use]
+    pub fn handle(mut self, handle: &ConcurrencyHandle) -> Self {
+        self.handle = Some(handle.clone());
+        self
+    }
+
     /// Switches the layer on or off; off, it passes everything through. Default: `true`.
     #[must_use]
     pub fn enabled(mut self, enabled: bool) -> Self {
@@ -143,6 +154,9 @@ impl<S> Layer<S> for ConcurrencyLayer {
                 room: self.queue,
             })
         });
+        if let (Some(handle), Some(gates)) = (&self.handle, &gates) {
+            handle.attach(gates);
+        }
         ConcurrencyService::new(inner, gates)
     }
 }

@@ -40,7 +40,9 @@ impl<S> ConcurrencyService<S> {
 
     /// Shows how the limits of this service and its clones stand. Switched off, it has none.
     pub fn handle(&self) -> ConcurrencyHandle {
-        ConcurrencyHandle::new(self.gates.clone())
+        let handle = ConcurrencyHandle::new();
+        self.gates.iter().for_each(|gates| handle.attach(gates));
+        handle
     }
 }
 

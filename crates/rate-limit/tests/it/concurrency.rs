@@ -4,7 +4,7 @@ use std::panic::AssertUnwindSafe;
 
 use http_body_util::BodyExt;
 use outrigger_core::{Blame, Fault, Outcome, Rejected};
-use outrigger_rate_limit::{ConcurrencyLayer, Occupancy, Saturated};
+use outrigger_rate_limit::{ConcurrencyHandle, ConcurrencyLayer, Occupancy, Saturated};
 use outrigger_testkit::probe::ContractProbe;
 use outrigger_testkit::{Body, drop_at_every_poll};
 use tokio::task::JoinSet;
@@ -261,4 +261,17 @@ async fn the_next_in_line_does_not_lose_its_permit_by_being_late() {
     drop(second);
     assert!(third.is_woken(), "it was given and never fetched");
     in_time(third).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_handle_sees_the_services_of_its_layer() {
+    let handle = ConcurrencyHandle::new();
+    let service = at_most(2).handle(&handle).layer(server());
+    let mut call = task::spawn(service.clone().oneshot(to("http://a.example/")));
+    assert_pending!(call.poll());
+    assert_eq!(standing(&handle.snapshots()), (1, 0, 0));
+    let snapshot = handle.snapshot(&Uri::from_static("http://a.example"));
+    assert_eq!(snapshot.map(|limit| limit.available), Some(1));
+    drop((call, service));
+    assert_eq!(handle.snapshots(), []);
 }

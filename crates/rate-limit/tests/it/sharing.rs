@@ -1,5 +1,7 @@
 //! Who shares a limit with whom.
 
+use outrigger_rate_limit::RateLimitHandle;
+
 use super::*;
 
 async fn goes<S>(service: &S, uri: &'static str) -> bool
@@ -108,4 +110,19 @@ async fn a_flood_of_hosts_keeps_the_cap_and_who_has_used_up_its_quota_stays_limi
             "{kept}: the cap, and one that overflows each shard"
         );
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_handle_sees_every_service_of_its_layers_as_long_as_it_lives() {
+    let handle = RateLimitHandle::new();
+    let layer = hasty().handle(&handle);
+    assert_eq!(handle.snapshots(), []);
+    let [one, other] = [(); 2].map(|()| layer.layer(Log::new().server()));
+    assert!(goes(&one, "http://a.example/").await);
+    assert!(goes(&other, "http://b.example/").await);
+    assert_eq!(handle.clone().snapshots().len(), 2);
+    drop(one);
+    assert_eq!(handle.snapshots().len(), 1);
+    let snapshot = handle.snapshot(&Uri::from_static("http://b.example"));
+    assert_eq!(snapshot.map(|limit| limit.available), Some(0));
 }
