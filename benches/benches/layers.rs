@@ -13,12 +13,13 @@
 //! | attempt's timeout | 200 | 190 |
 //! | the same, switched off | 40 | 46 |
 //! | deadline | 200 | 363 |
-//! | breaker: an endpoint's circuit, one for all | 500, 320 | 917, 655 |
+//! | breaker: an endpoint's circuit, one for all | 500, 320 | 922, 660 |
 //! | rate limit: an endpoint's bucket, one for all | 430, 250 | 572, 323 |
 //! | request id | 850 | 804 |
 //! | retry | 1,400 | 1,370 |
 //! | retry, switched off for the call | 250 | 153 |
 //! | `tower`: Timeout, Retry | | 161, 1,031 |
+//! | `tower-resilience`: breaker, one circuit for all | | 1,479 |
 //!
 //! Where more is reached than wanted, the limits here hold that. Most of the rest is spent moving requests,
 //! responses and futures, which are large values.
@@ -46,6 +47,7 @@ use outrigger_timeout::{DeadlineLayer, DeadlineService, TimeoutLayer, TimeoutSer
 use tower::retry::{Policy, Retry};
 use tower::timeout::{Timeout, TimeoutLayer as TowerTimeoutLayer};
 use tower::{BoxError, Layer, Service};
+use tower_resilience_circuitbreaker::{CircuitBreaker, CircuitBreakerLayer, DefaultClassifier};
 
 /// What one call costs without any layer.
 const BARE: u64 = 125;
@@ -142,6 +144,15 @@ mod warm {
         over(RequestIdLayer::new().layer(DeadlineLayer::default().layer(attempt)))
     }
 
+    pub fn rival_breaker() -> Case<CircuitBreaker<Instant, DefaultClassifier>> {
+        over(
+            CircuitBreakerLayer::builder()
+                .build()
+                .unwrap()
+                .layer(Instant),
+        )
+    }
+
     /// Its policy copies the request, and retries nothing.
     pub fn tower_retry() -> Case<Retry<Copying, Instant>> {
         over(Retry::new(Copying, Instant))
@@ -229,9 +240,9 @@ measure!(rate_limit_shared, RateLimitService<Instant>, at_most(335));
 measure!(rate_limit_off, RateLimitService<Instant>, at_most(80));
 measure!(concurrency, ConcurrencyService<Instant>, at_most(555));
 measure!(concurrency_off, ConcurrencyService<Instant>, at_most(95));
-measure!(breaker, Breaker, at_most(920));
-measure!(breaker_shared, Breaker, at_most(660));
-measure!(breaker_off, Breaker, at_most(140));
+measure!(breaker, Breaker, at_most(925));
+measure!(breaker_shared, Breaker, at_most(665));
+measure!(breaker_off, Breaker, at_most(100));
 measure!(request_id, RequestIdService<Instant>, at_most(850));
 measure!(retry, RetryService<Instant>, at_most(1_400));
 measure!(
@@ -241,6 +252,11 @@ measure!(
 );
 measure!(retry_off, RetryService<Instant>, at_most(95));
 measure!(stack, Stack, at_most(1_575));
+measure!(
+    rival_breaker,
+    CircuitBreaker<Instant, DefaultClassifier>,
+    LibraryBenchmarkConfig::default()
+);
 measure!(
     tower_retry,
     Retry<Copying, Instant>,
@@ -272,6 +288,7 @@ library_benchmark_group!(
         retry_switched_off_for_the_call,
         retry_off,
         stack,
+        rival_breaker,
         tower_retry,
         tower_timeout
     ]

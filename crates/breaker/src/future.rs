@@ -48,7 +48,7 @@ struct Watch {
 }
 
 impl<S, F, B, C> ResponseFuture<S, F, B, C> {
-    #[inline]
+    #[inline(always)]
     pub(crate) fn watched(state: State<S, F, B>, guard: Guard, scope: Scope, classify: C) -> Self {
         let watch = Some(Watch { guard, scope });
         Self {
@@ -67,6 +67,7 @@ impl<S, F, B, C> ResponseFuture<S, F, B, C> {
         }
     }
 
+    #[inline(always)]
     pub(crate) fn off(future: F, classify: C) -> Self {
         Self {
             state: State::Called { future },
@@ -92,7 +93,7 @@ where
     /// Calls `inner` at once when it is ready and the circuit admits the call. When it is not, takes
     /// the instance that was polled along and leaves a fresh clone: a readiness that was begun is
     /// never left behind.
-    #[inline]
+    #[inline(always)] // the request is moved once
     pub(crate) fn admit(
         inner: &mut S,
         request: Request<B>,
@@ -190,20 +191,39 @@ where
 {
     type Output = Result<Response<ResponseBody<R, C>>, BoxError>;
 
+    #[inline(always)] // switched off it costs next to nothing
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        if self.watch.is_some() {
+            return self.poll_watched(cx);
+        }
+        let response = match self.project().state.project() {
+            StateProj::Called { future } => ready!(future.poll(cx)).map_err(Into::into)?,
+            StateProj::Failed { error } => match error.take() {
+                Some(error) => return Poll::Ready(Err(error)),
+                None => return Poll::Pending,
+            },
+            StateProj::Waiting { .. } => return Poll::Pending,
+        };
+        let unwatched = |body| ResponseBody::new(body, Ending::untold());
+        Poll::Ready(Ok(response.map(unwatched)))
+    }
+}
+
+impl<S, B, C, R> ResponseFuture<S, S::Future, B, C>
+where
+    S: Service<Request<B>, Response = Response<R>>,
+    S::Error: Into<BoxError>,
+    C: Classify + Clone,
+    R: Body,
+{
+    #[inline]
+    fn poll_watched(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Response<ResponseBody<R, C>>, BoxError>> {
         let mut this = self.project();
         let Some(Watch { guard, scope }) = this.watch else {
-            let response = match this.state.project() {
-                StateProj::Called { future } => ready!(future.poll(cx)).map_err(Into::into)?,
-                StateProj::Failed { error } => match error.take() {
-                    Some(error) => return Poll::Ready(Err(error)),
-                    None => return Poll::Pending,
-                },
-                StateProj::Waiting { .. } => return Poll::Pending,
-            };
-            return Poll::Ready(Ok(
-                response.map(|body| ResponseBody::new(body, Ending::untold()))
-            ));
+            return Poll::Pending;
         };
         let entered = scope.enter();
         let result = match this.state.as_mut().poll(guard, this.classify, cx) {

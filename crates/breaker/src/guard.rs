@@ -39,7 +39,7 @@ enum Progress {
 }
 
 impl Guard {
-    #[inline]
+    #[inline(always)]
     pub(crate) fn new(entry: Arc<Entry>, now: Instant) -> Self {
         Self {
             entry,
@@ -64,7 +64,7 @@ impl Guard {
     }
 
     /// Runs the inner service.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn run<R>(&mut self, inner: impl FnOnce() -> R) -> R {
         self.within = true;
         let result = inner();

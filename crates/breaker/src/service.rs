@@ -55,7 +55,24 @@ where
         }
     }
 
+    #[inline(always)] // switched off it costs next to nothing
     fn call(&mut self, request: Request<B>) -> Self::Future {
+        match self.circuits {
+            Some(_) => self.call_watched(request),
+            None => ResponseFuture::off(self.inner.call(request), self.classify.clone()),
+        }
+    }
+}
+
+impl<S, K, C> BreakerService<S, K, C> {
+    #[inline]
+    fn call_watched<B, R>(&mut self, request: Request<B>) -> ResponseFuture<S, S::Future, B, C>
+    where
+        S: Service<Request<B>, Response = Response<R>> + Clone,
+        S::Error: Into<BoxError>,
+        K: Key<B>,
+        C: Classify + Clone,
+    {
         let classify = self.classify.clone();
         let Some(circuits) = &self.circuits else {
             return ResponseFuture::off(self.inner.call(request), classify);
