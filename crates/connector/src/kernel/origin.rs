@@ -31,6 +31,7 @@ impl OriginCount {
 #[derive(Debug)]
 pub(super) struct Origin<H, W> {
     pub(super) endpoint: Endpoint,
+    /// In the order of their numbers.
     connections: Vec<Connection<H>>,
     /// Calls that wait, by ticket: the oldest ticket is served first.
     waiters: BTreeMap<u64, W>,
@@ -138,8 +139,8 @@ impl<H, W> Origin<H, W> {
 
     /// The connection's socket has closed, or was never opened: forgets it.
     pub(super) fn remove(&mut self, id: u64) -> Option<Connection<H>> {
-        let at = self.connections.iter().position(|c| c.id == id)?;
-        Some(self.connections.swap_remove(at))
+        let at = self.find(id)?;
+        Some(self.connections.remove(at))
     }
 
     /// The waiters, where no connection is left that might serve them.
@@ -152,7 +153,12 @@ impl<H, W> Origin<H, W> {
     }
 
     pub(super) fn connection(&mut self, id: u64) -> Option<&mut Connection<H>> {
-        self.connections.iter_mut().find(|c| c.id == id)
+        let at = self.find(id)?;
+        self.connections.get_mut(at)
+    }
+
+    fn find(&self, id: u64) -> Option<usize> {
+        self.connections.binary_search_by_key(&id, |c| c.id).ok()
     }
 
     pub(super) fn connections(&self) -> &[Connection<H>] {
