@@ -14,7 +14,7 @@
 //! | the same, switched off | 40 | 46 |
 //! | deadline | 200 | 363 |
 //! | breaker: an endpoint's circuit, one for all | 500, 320 | 922, 660 |
-//! | rate limit: an endpoint's bucket, one for all | 430, 250 | 572, 323 |
+//! | rate limit: an endpoint's bucket, one for all | 430, 250 | 526, 276 |
 //! | request id | 850 | 804 |
 //! | retry | 1,400 | 1,370 |
 //! | retry, switched off for the call | 250 | 153 |
@@ -235,8 +235,8 @@ measure!(bare, Instant, at_most(0));
 measure!(timeout, TimeoutService<Instant>, at_most(195));
 measure!(timeout_off, TimeoutService<Instant>, at_most(50));
 measure!(deadline, DeadlineService<Instant>, at_most(370));
-measure!(rate_limit, RateLimitService<Instant>, at_most(590));
-measure!(rate_limit_shared, RateLimitService<Instant>, at_most(335));
+measure!(rate_limit, RateLimitService<Instant>, at_most(545));
+measure!(rate_limit_shared, RateLimitService<Instant>, at_most(290));
 measure!(rate_limit_off, RateLimitService<Instant>, at_most(80));
 measure!(concurrency, ConcurrencyService<Instant>, at_most(555));
 measure!(concurrency_off, ConcurrencyService<Instant>, at_most(95));

@@ -28,18 +28,25 @@ pin_project! {
     enum State<S, F, B> {
         // The call was refused, or the inner service failed to become ready.
         Failed { error: Option<BoxError> },
-        // It waits for its tokens, and then for the inner service, which is called with the request.
-        Waiting { wait: Wait, service: S, request: Option<Request<B>> },
+        // It waits for its tokens, and then for the inner service. In a box: most calls do not.
+        Waiting { waiting: Box<Waiting<S, B>> },
         // The inner service has the request.
         Called { #[pin] future: F },
     }
 }
 
+/// A call that waits: the inner service is called with the request.
+struct Waiting<S, B> {
+    wait: Wait,
+    service: S,
+    request: Option<Request<B>>,
+}
+
 /// A call that went: under which limit, and when.
 #[derive(Debug)]
-struct Gone {
-    entry: Arc<Entry>,
-    at: u64,
+pub(crate) struct Gone {
+    pub(crate) entry: Arc<Entry>,
+    pub(crate) at: u64,
 }
 
 /// A call that was made: its future, and what its answer changes.
@@ -54,32 +61,27 @@ impl<S, F, B> RateLimitFuture<S, F, B> {
         }
     }
 
+    #[cold]
     pub(crate) fn waiting(wait: Wait, service: S, request: Request<B>) -> Self {
         call::update(Call::hold);
         let request = Some(request);
+        let waiting = Box::new(Waiting {
+            wait,
+            service,
+            request,
+        });
         Self {
-            state: State::Waiting {
-                wait,
-                service,
-                request,
-            },
+            state: State::Waiting { waiting },
             gone: None,
         }
     }
 
-    /// A call that was made at `at`. The answer to one that is not limited changes no limit.
+    /// A call that was made. The answer to one that is not limited changes no limit.
     #[inline]
-    pub(crate) fn called(future: F, entry: Arc<Entry>, cost: u32, at: u64) -> Self {
+    pub(crate) fn called(future: F, gone: Option<Gone>) -> Self {
         Self {
             state: State::Called { future },
-            gone: (cost > 0).then_some(Gone { entry, at }),
-        }
-    }
-
-    pub(crate) fn off(future: F) -> Self {
-        Self {
-            state: State::Called { future },
-            gone: None,
+            gone,
         }
     }
 }
@@ -117,12 +119,12 @@ where
     /// Waits for the tokens and for the inner service, and makes the call.
     #[cold]
     fn wait(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<Made<S::Future>, BoxError>> {
-        let (wait, service, request) = match self.project() {
-            StateProj::Waiting {
-                wait,
-                service,
-                request,
-            } => (wait, service, request),
+        let Waiting {
+            wait,
+            service,
+            request,
+        } = match self.project() {
+            StateProj::Waiting { waiting } => &mut **waiting,
             StateProj::Failed { error } => {
                 return error
                     .take()

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use tower_service::Service;
 
 use crate::entry::Entry;
-use crate::future::RateLimitFuture;
+use crate::future::{Gone, RateLimitFuture};
 use crate::limits::Limits;
 use crate::wait::Wait;
 use crate::{NeverFits, RateLimitHandle};
@@ -56,15 +56,15 @@ where
     #[inline]
     fn call(&mut self, request: Request<B>) -> Self::Future {
         match &self.limits {
-            Some(limits) => limit(limits, &mut self.inner, request),
-            None => RateLimitFuture::off(self.inner.call(request)),
+            Some(limits) => send(limits, &mut self.inner, request),
+            None => RateLimitFuture::called(self.inner.call(request), None),
         }
     }
 }
 
 /// Makes a call now, or when it is its turn.
-#[inline(always)]
-fn limit<S, B>(
+#[inline]
+fn send<S, B>(
     limits: &Limits,
     inner: &mut S,
     request: Request<B>,
@@ -74,12 +74,56 @@ where
     S::Error: Into<BoxError>,
 {
     let now = Instant::now();
-    match limits.of(&request, now) {
-        Some(entry) => {
-            let now = entry.rules.told(now);
-            send(entry, 1, now, inner, request)
+    let Some(entry) = limits.of(&request, now) else {
+        return read(limits, now, inner, request);
+    };
+    let now = entry.rules.told(now);
+    match ask(&entry, 1, now, inner) {
+        Ask::Go => {
+            // Told even where nothing was held back: a later attempt of the call may be.
+            call::update(Call::launch);
+            let gone = Some(Gone { entry, at: now });
+            RateLimitFuture::called(inner.call(request), gone)
         }
-        None => read(limits, now, inner, request),
+        other => not_now(other, entry, 1, now, inner, request),
+    }
+}
+
+/// What becomes of a call that asks.
+enum Ask {
+    /// Its tokens are taken, and the inner service is ready.
+    Go,
+    /// There are no tokens for it now.
+    Line,
+    /// The inner service is not ready.
+    Unready,
+    /// The inner service is dead.
+    Failed(BoxError),
+}
+
+/// Asks for tokens and for the inner service's readiness, and takes both or none.
+#[inline(always)]
+fn ask<S, B>(entry: &Entry, cost: u32, now: u64, inner: &mut S) -> Ask
+where
+    S: Service<Request<B>> + Clone,
+    S::Error: Into<BoxError>,
+{
+    if !entry.limiter.is_free(now, cost) {
+        return Ask::Line;
+    }
+    match inner.poll_ready(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(Ok(())) if entry.limiter.take(now, cost).is_ok() => Ask::Go,
+        Poll::Ready(Ok(())) => {
+            // Another call was quicker. Who waits holds nothing: the readiness goes with its instance.
+            drop(renew(inner));
+            Ask::Line
+        }
+        Poll::Ready(Err(error)) => {
+            // An instance that failed to become ready is dead (tower): a new one takes its place.
+            drop(renew(inner));
+            Ask::Failed(error.into())
+        }
+        Poll::Pending => Ask::Unready,
     }
 }
 
@@ -102,12 +146,21 @@ where
         return RateLimitFuture::failed(NeverFits::new(cost, burst));
     }
     let now = entry.rules.told(now);
-    send(entry, cost, now, inner, Request::from_parts(head, body))
+    let request = Request::from_parts(head, body);
+    match ask(&entry, cost, now, inner) {
+        Ask::Go => {
+            call::update(Call::launch);
+            let gone = (cost > 0).then_some(Gone { entry, at: now });
+            RateLimitFuture::called(inner.call(request), gone)
+        }
+        other => not_now(other, entry, cost, now, inner, request),
+    }
 }
 
-/// Makes a call of this cost now, or when it is its turn.
-#[inline(always)]
-fn send<S, B>(
+/// Has a call wait that cannot go now, or refuses it.
+#[cold]
+fn not_now<S, B>(
+    ask: Ask,
     entry: Arc<Entry>,
     cost: u32,
     now: u64,
@@ -116,50 +169,16 @@ fn send<S, B>(
 ) -> RateLimitFuture<S, S::Future, B>
 where
     S: Service<Request<B>> + Clone,
-    S::Error: Into<BoxError>,
-{
-    if !entry.limiter.is_free(now, cost) {
-        return line_up(entry, cost, now, inner, request);
-    }
-    match inner.poll_ready(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(Ok(())) if entry.limiter.take(now, cost).is_ok() => {
-            // Told even where nothing was held back: a later attempt of the call may be.
-            call::update(Call::launch);
-            RateLimitFuture::called(inner.call(request), entry, cost, now)
-        }
-        Poll::Ready(Ok(())) => {
-            // Another call was quicker. Who waits holds nothing: the readiness goes with its instance.
-            drop(renew(inner));
-            line_up(entry, cost, now, inner, request)
-        }
-        Poll::Ready(Err(error)) => {
-            // An instance that failed to become ready is dead (tower): a new one takes its place.
-            drop(renew(inner));
-            RateLimitFuture::failed(error)
-        }
-        Poll::Pending => {
-            let wait = Wait::new(entry, cost, deadline_of(&request));
-            RateLimitFuture::waiting(wait, renew(inner), request)
-        }
-    }
-}
-
-/// Has a call wait for its turn, or refuses it at once.
-#[cold]
-fn line_up<S, B>(
-    entry: Arc<Entry>,
-    cost: u32,
-    now: u64,
-    inner: &S,
-    request: Request<B>,
-) -> RateLimitFuture<S, S::Future, B>
-where
-    S: Service<Request<B>> + Clone,
 {
     let mut wait = Wait::new(entry, cost, deadline_of(&request));
-    match wait.line_up(now) {
-        Ok(()) => RateLimitFuture::waiting(wait, inner.clone(), request),
-        Err(limited) => RateLimitFuture::failed(limited),
+    match ask {
+        Ask::Failed(error) => RateLimitFuture::failed(error),
+        // The wait it has begun is its own: the instance that was polled goes along.
+        Ask::Unready | Ask::Go => RateLimitFuture::waiting(wait, renew(inner), request),
+        Ask::Line => match wait.line_up(now) {
+            Ok(()) => RateLimitFuture::waiting(wait, inner.clone(), request),
+            Err(limited) => RateLimitFuture::failed(limited),
+        },
     }
 }
 
