@@ -64,21 +64,58 @@ async fn who_waits_for_readiness_is_refused_when_the_circuit_opens_meanwhile() {
     probe.assert_idle();
 }
 
+type Hook = Arc<Mutex<Option<Box<dyn FnOnce() + Send>>>>;
+
+/// Does something, once, while it is asked whether it is ready.
+#[derive(Clone)]
+struct Hooked<S> {
+    inner: S,
+    hook: Hook,
+}
+
+impl<S: Service<Request<()>>> Service<Request<()>> for Hooked<S> {
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = S::Future;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        let hook = self.hook.lock().unwrap().take();
+        hook.into_iter().for_each(|hook| hook());
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<()>) -> S::Future {
+        self.inner.call(request)
+    }
+}
+
 #[tokio::test(start_paused = true)]
-async fn a_refusal_after_readiness_leaves_no_reservation_behind() {
-    let peer = Peer::ill();
-    let service = ServiceBuilder::new()
-        .layer(three().probes(1))
-        .layer(GlobalConcurrencyLimitLayer::new(2))
-        .service(peer.serve());
+async fn who_loses_the_probe_to_another_while_it_gets_ready_holds_no_readiness() {
+    let (probe, peer, hook) = (ContractProbe::new(), Peer::ill(), Hook::default());
+    let service = three().probes(1).layer(Hooked {
+        inner: probe.layer(peer.serve()),
+        hook: Arc::clone(&hook),
+    });
     fail(&service, 3).await;
     pause(6 * SECOND).await;
-    peer.turns(|| answer(200));
-    for _ in 0..10 {
-        call(&service, get()).await;
-    }
-    pause(6 * SECOND).await;
-    assert_eq!(call(&service, get()).await, Came::To(200));
+    let (other, taken) = (service.clone(), Arc::new(Mutex::new(None)));
+    let keep = Arc::clone(&taken);
+    *hook.lock().unwrap() = Some(Box::new(move || {
+        *keep.lock().unwrap() = Some(other.clone().call(get()));
+    }));
+    let mut loser = service.clone();
+    assert_eq!(
+        came(&loser.call(get()).await),
+        Came::ToRefusal(State::HalfOpen)
+    );
+    assert_eq!(
+        probe.counts().reserved,
+        0,
+        "the instance that was ready has gone"
+    );
+    let winner = taken.lock().unwrap().take().unwrap();
+    assert_eq!(came(&winner.await), Came::To(503));
+    probe.assert_clean();
 }
 
 #[tokio::test(start_paused = true)]
