@@ -13,7 +13,7 @@
 //! | attempt's timeout | 200 | 190 |
 //! | the same, switched off | 40 | 46 |
 //! | deadline | 200 | 363 |
-//! | breaker: an endpoint's circuit, one for all | 500, 320 | 922, 660 |
+//! | breaker: an endpoint's circuit, one for all | 500, 320 | 892, 630 |
 //! | rate limit: an endpoint's bucket, one for all | 430, 250 | 526, 276 |
 //! | request id | 850 | 804 |
 //! | retry | 1,400 | 1,370 |
@@ -240,9 +240,9 @@ measure!(rate_limit_shared, RateLimitService<Instant>, at_most(290));
 measure!(rate_limit_off, RateLimitService<Instant>, at_most(80));
 measure!(concurrency, ConcurrencyService<Instant>, at_most(555));
 measure!(concurrency_off, ConcurrencyService<Instant>, at_most(95));
-measure!(breaker, Breaker, at_most(925));
-measure!(breaker_shared, Breaker, at_most(665));
-measure!(breaker_off, Breaker, at_most(100));
+measure!(breaker, Breaker, at_most(895));
+measure!(breaker_shared, Breaker, at_most(635));
+measure!(breaker_off, Breaker, at_most(105));
 measure!(request_id, RequestIdService<Instant>, at_most(850));
 measure!(retry, RetryService<Instant>, at_most(1_400));
 measure!(

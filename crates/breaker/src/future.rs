@@ -33,11 +33,17 @@ pin_project! {
     pub(crate) enum State<S, F, B> {
         // The circuit refused, or the inner service failed to become ready.
         Failed { error: Option<BoxError> },
-        // The inner service was not ready: it is polled here, and then called with the request.
-        Waiting { service: S, request: Option<Request<B>> },
+        // The inner service was not ready. In a box: most calls do not wait.
+        Waiting { waiting: Box<Waiting<S, B>> },
         // The inner service has the request.
         Called { #[pin] future: F },
     }
+}
+
+/// A call that waits for the inner service, which is polled here and then called with the request.
+pub(crate) struct Waiting<S, B> {
+    service: S,
+    request: Option<Request<B>>,
 }
 
 /// What a call is watched with; a layer that is switched off has none, nor has a refusal.
@@ -83,6 +89,13 @@ impl<S, F, B> State<S, F, B> {
         let error = Some(error.into());
         Self::Failed { error }
     }
+
+    #[cold]
+    fn waiting(service: S, request: Request<B>) -> Self {
+        let request = Some(request);
+        let waiting = Box::new(Waiting { service, request });
+        Self::Waiting { waiting }
+    }
 }
 
 impl<S, B> State<S, S::Future, B>
@@ -127,8 +140,7 @@ where
             }
             Poll::Pending => {
                 call::update(Call::hold);
-                let (service, request) = (renew(inner), Some(request));
-                Self::Waiting { service, request }
+                Self::waiting(renew(inner), request)
             }
         }
     }
@@ -155,7 +167,8 @@ where
                         .take()
                         .map_or(Poll::Pending, |error| Poll::Ready(Err(error)));
                 }
-                StateProj::Waiting { service, request } => {
+                StateProj::Waiting { waiting } => {
+                    let Waiting { service, request } = &mut **waiting;
                     call::update(Call::hold);
                     guard.check(Instant::now())?;
                     if let Err(error) = ready!(service.poll_ready(cx)) {
