@@ -171,3 +171,13 @@ impl fmt::Debug for Entry {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_kept_of_an_endpoint_is_small() {
+        assert!(size_of::<Entry>() <= 1_024, "{}", size_of::<Entry>());
+    }
+}

@@ -1,5 +1,7 @@
 //! The circuit against a plain model, through every reachable state, and by several threads.
 
+#[cfg(not(outrigger_loom))]
+mod free;
 #[cfg(outrigger_loom)]
 mod loom_tests;
 #[cfg(not(outrigger_loom))]
