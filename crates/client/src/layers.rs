@@ -27,7 +27,7 @@ use crate::breaker;
 /// layers.deadline = DeadlineLayer::new(Duration::from_secs(5));
 /// layers.retry = layers.retry.attempts(5);
 /// let client = layers.over(Connector::new());
-/// # let _: outrigger::Stack<outrigger::connector::Connector<()>> = client;
+/// # let _: outrigger::Stack<Connector<outrigger::SentBody<outrigger::connector::AnyBody>>> = client;
 /// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -52,7 +52,30 @@ pub struct Layers {
 
 /// The default stack over a connector `C`, written from the outside in.
 ///
-/// It grows with each layer that joins: name it as `Stack<C>`, not by its parts.
+/// It grows with each layer that joins: name it as `Stack<C>`, not by its parts. Its layers wrap the
+/// request's body, so the connector is one of [`SentBody`], never of the body itself; to rustc the
+/// difference is that `oneshot` has “unsatisfied trait bounds”.
+///
+/// ```
+/// use http::Request;
+/// use outrigger::connector::{AnyBody, Connector};
+/// use outrigger::{BoxError, SentBody, Stack};
+/// use tower::ServiceExt;
+///
+/// /// In an axum `State`, say; `AnyBody` takes bodies of every kind.
+/// #[derive(Clone)]
+/// struct App {
+///     client: Stack<Connector<SentBody<AnyBody>>>,
+/// }
+///
+/// async fn ask(app: &App) -> Result<(), BoxError> {
+///     let request = Request::get("http://shop.example/").body(AnyBody::default())?;
+///     tokio::spawn(app.client.clone().oneshot(request)).await??;
+///     Ok(())
+/// }
+/// # let app = App { client: outrigger::stack(Connector::new()) };
+/// # drop(ask(&app));
+/// ```
 pub type Stack<C> = Roof<
     RequestIdService<
         IdempotencyKeyService<DeadlineService<RetryService<AttemptService<C>, Exponential>>>,
@@ -70,6 +93,9 @@ type AttemptService<C> = BreakerService<
 pub type SentBody<B> = RequestBody<ReplayBody<B>>;
 
 /// What a caller of the default stack is given to read for a connector's response body `R`.
+///
+/// It fails with a [`BoxError`](crate::BoxError), which `?` turns into an [`Error`](crate::Error) but not into a
+/// `Box<dyn Error>` that is not `Send + Sync`.
 pub type ReceivedBody<R> = ResponseBody<RetryBody<AttemptBody<R>>>;
 
 type AttemptBody<R> = breaker::ResponseBody<ConcurrencyBody<ResponseBody<R>>, HttpClassify>;

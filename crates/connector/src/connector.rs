@@ -16,8 +16,9 @@ use crate::{AnyBody, ConnBody, ConnectorError, HttpVersion, ResponseFuture, Snap
 
 /// A `tower` service that sends HTTP requests over its own pool of connections.
 ///
-/// `B` is the type of the request bodies, [`AnyBody`] where they are of several, and `D` what opens the transports. Clones share the pool; a
-/// setter begins afresh, with a pool of its own.
+/// `B` is the type of the request bodies, [`AnyBody`] where they are of several, and `D` what opens the
+/// transports. Layers above that wrap the body wrap `B` too. Clones share the pool; a setter begins afresh,
+/// with a pool of its own.
 pub struct Connector<B = AnyBody, D = TcpDialer> {
     pub(crate) shared: Arc<Shared<B, D>>,
 }
