@@ -27,6 +27,19 @@ pub(crate) enum Exit {
 }
 
 impl Exit {
+    /// What they mean, for the end of a page of help.
+    pub(crate) const HELP: &str = "\
+Exit codes:
+  0  Answered 2xx or 3xx
+  1  Something on this machine failed: the report or the body could not be written
+  2  The command line was wrong, or a file that it names cannot be opened
+  4  Answered 4xx
+  5  Answered 5xx
+  6  Could not connect
+  7  Timed out, connecting included
+  8  Refused locally, as by an open circuit
+  9  Any other failure of the transport";
+
     /// The exit for an answer.
     pub(crate) fn answered(status: StatusCode) -> Self {
         match status.as_u16() {
@@ -59,6 +72,27 @@ impl From<Exit> for ExitCode {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_code_of_a_call_is_told() {
+        let kinds = [
+            ErrorKind::Connect,
+            ErrorKind::Timeout,
+            ErrorKind::Rejected,
+            ErrorKind::Request,
+            ErrorKind::Status,
+            ErrorKind::Transport,
+        ];
+        let statuses = [StatusCode::OK, StatusCode::NOT_FOUND];
+        let exits = kinds.map(Exit::failed).into_iter();
+        for exit in exits
+            .chain(statuses.map(Exit::answered))
+            .chain([Exit::Local])
+        {
+            let line = format!("\n  {}  ", exit as u8);
+            assert!(Exit::HELP.contains(&line), "{exit:?}");
+        }
+    }
 
     #[test]
     fn every_status_has_its_exit() {

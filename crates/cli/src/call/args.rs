@@ -2,11 +2,12 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use crate::exit::Exit;
 use crate::request::RequestArgs;
 
 /// One call: what to send and where its answer goes.
 #[derive(Args, Debug)]
-#[command(allow_missing_positional = true)]
+#[command(allow_missing_positional = true, after_help = Exit::HELP)]
 pub(crate) struct CallArgs {
     /// Write the response's body to a file
     #[arg(short, long, value_name = "FILE")]

@@ -1,6 +1,7 @@
 //! The options that every command which sends requests has in common.
 
 mod backoff;
+mod count;
 mod key;
 mod layers;
 mod protocol;
@@ -16,6 +17,7 @@ use outrigger::retry::RetryLayer;
 use outrigger::timeout::{DeadlineLayer, TimeoutLayer};
 
 pub(crate) use self::backoff::Backoff;
+pub(crate) use self::count::count;
 pub(crate) use self::key::Key;
 pub(crate) use self::protocol::Protocol;
 pub(crate) use self::rate::Rate;
@@ -59,16 +61,16 @@ pub(crate) struct Options {
     pub(crate) rate: Option<Rate>,
 
     /// Attempts that may go at once before the rate holds [default: 1]
-    #[arg(long, value_name = "N", requires = "rate")]
+    #[arg(long, value_name = "N", requires = "rate", value_parser = count::<NonZeroU32>)]
     pub(crate) burst: Option<NonZeroU32>,
 
     /// Most connections at a time [default: 4]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = count::<NonZeroUsize>)]
     pub(crate) max_connections: Option<NonZeroUsize>,
 
     /// Consecutive failures after which the circuit opens [default: 5 of fewer than 20 calls in 10 s,
     /// or half of more]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = count::<NonZeroU32>)]
     pub(crate) breaker_failures: Option<NonZeroU32>,
 
     /// Without a circuit breaker

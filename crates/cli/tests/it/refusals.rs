@@ -82,6 +82,8 @@ async fn a_request_that_cannot_be_made_is_refused() {
     for (args, sentence) in cases {
         refused(&[&["call"], args].concat(), sentence).await;
     }
+    let none = ["call", "http://localhost", "--breaker-failures", "0"];
+    refused(&none, "a number from 1 is needed").await;
     refused(
         &["call", "http://localhost", "--proxy", "ftp://localhost"],
         "--proxy: this is not the url of a proxy: http, https, socks5 or socks5h",
