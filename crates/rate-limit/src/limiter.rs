@@ -95,11 +95,12 @@ impl Limiter {
     /// Gives a call a place in the line, if its turn comes until `latest` and fewer than `room` are
     /// there.
     pub(crate) fn line_up(&self, now: u64, cost: u32, latest: u64, room: usize) -> Admission {
+        let mut away = Vec::new();
         let mut state = self.lock();
         let mut at = self.slot(&state, now, state.line.cost(), cost);
         if at > latest || state.line.len() >= room {
             // Before anybody is refused, those go who do not come.
-            state.line.send_away(u64::MAX, now);
+            away = state.line.send_away(u64::MAX, now);
             at = self.slot(&state, now, state.line.cost(), cost);
         }
         let admission = if at <= now && state.line.is_empty() {
@@ -111,6 +112,7 @@ impl Limiter {
             Admission::Wait(state.line.join(cost, at))
         };
         self.settle(state, now);
+        drop(away);
         admission
     }
 
@@ -172,9 +174,11 @@ impl Limiter {
     /// How the place stands; it is woken by `waker` when its turn comes earlier than it was told.
     pub(crate) fn turn(&self, place: u64, now: u64, latest: u64, waker: &Waker) -> Turn {
         let mut state = self.lock();
-        state.line.send_away(place, now);
-        let turn = self.turn_of(&mut state, place, now, latest, waker);
+        let away = state.line.send_away(place, now);
+        let before = state.line.listen(place, waker);
+        let turn = self.turn_of(&mut state, place, now, latest);
         self.settle(state, now);
+        drop((away, before));
         turn
     }
 
@@ -190,16 +194,18 @@ impl Limiter {
             return false;
         }
         state.brake.go(now, head.cost, self.bucket.interval());
-        state.line.leave(place);
+        let left = state.line.leave(place);
         self.settle(state, now);
+        drop(left);
         true
     }
 
     /// Gives a place up.
     pub(crate) fn leave(&self, place: u64, now: u64) {
         let mut state = self.lock();
-        state.line.leave(place);
+        let left = state.line.leave(place);
         self.settle(state, now);
+        drop(left);
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -219,8 +225,8 @@ impl Limiter {
         Ok(())
     }
 
-    fn turn_of(&self, state: &mut State, place: u64, now: u64, latest: u64, waker: &Waker) -> Turn {
-        let Some(told) = state.line.turn(place, waker) else {
+    fn turn_of(&self, state: &mut State, place: u64, now: u64, latest: u64) -> Turn {
+        let Some(told) = state.line.turn(place) else {
             return Turn::Lost;
         };
         let head = state.line.head().filter(|head| head.place == place);

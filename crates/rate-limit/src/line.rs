@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::mem;
 use std::task::Waker;
 
 /// How long after its turn a waiting call may still be polled before it loses its place: the others do
@@ -6,6 +7,9 @@ use std::task::Waker;
 pub(crate) const GRACE: u64 = 50_000_000;
 
 /// The calls that wait for tokens, in the order in which they came.
+///
+/// Wakers that are needed no more are handed out: to drop one may drop a task, and with it a call that
+/// leaves this line.
 #[derive(Debug, Default)]
 pub(crate) struct Line {
     waiting: BTreeMap<u64, Waiter>,
@@ -41,11 +45,12 @@ impl Line {
         place
     }
 
-    /// Leaves; whether it was in the line.
-    pub(crate) fn leave(&mut self, place: u64) -> bool {
-        let left = self.waiting.remove(&place);
-        self.cost -= left.as_ref().map_or(0, |waiter| u64::from(waiter.cost));
-        left.is_some()
+    /// Leaves, if it was in the line.
+    #[must_use = "a waker is dropped when no lock is held"]
+    pub(crate) fn leave(&mut self, place: u64) -> Option<Waker> {
+        let left = self.waiting.remove(&place)?;
+        self.cost -= u64::from(left.cost);
+        Some(left.waker)
     }
 
     /// The first one.
@@ -68,20 +73,31 @@ impl Line {
     }
 
     /// Sends away those at the front, before `place`, who did not come when it was their turn.
-    pub(crate) fn send_away(&mut self, place: u64, now: u64) {
+    #[must_use = "a waker is dropped when no lock is held"]
+    pub(crate) fn send_away(&mut self, place: u64, now: u64) -> Vec<Waker> {
+        let mut away = Vec::new();
         while let Some(head) = self.waiting.first_entry() {
             if *head.key() >= place || head.get().at.saturating_add(GRACE) > now {
-                return;
+                break;
             }
-            self.cost -= u64::from(head.remove().cost);
+            let head = head.remove();
+            self.cost -= u64::from(head.cost);
+            away.push(head.waker);
         }
+        away
     }
 
-    /// When this place is called, if it is still held; it is also woken by `waker`.
-    pub(crate) fn turn(&mut self, place: u64, waker: &Waker) -> Option<u64> {
+    /// When this place is called, if it is still held.
+    pub(crate) fn turn(&self, place: u64) -> Option<u64> {
+        self.waiting.get(&place).map(|waiter| waiter.at)
+    }
+
+    /// Has this place also woken by `waker`, and no more by the one before.
+    #[must_use = "a waker is dropped when no lock is held"]
+    pub(crate) fn listen(&mut self, place: u64, waker: &Waker) -> Option<Waker> {
         let waiter = self.waiting.get_mut(&place)?;
-        waiter.waker.clone_from(waker);
-        Some(waiter.at)
+        let other = !waiter.waker.will_wake(waker);
+        other.then(|| mem::replace(&mut waiter.waker, waker.clone()))
     }
 
     /// Has this place called at another instant.

@@ -1,4 +1,5 @@
 use std::collections::{BTreeMap, BTreeSet};
+use std::mem;
 use std::num::NonZeroU32;
 use std::sync::PoisonError;
 use std::task::{Poll, Waker};
@@ -76,9 +77,12 @@ impl Gate {
         if state.given.remove(&place) {
             return Poll::Ready(());
         }
-        if let Some(known) = state.waiting.get_mut(&place) {
-            known.clone_from(waker);
-        }
+        let known = state.waiting.get_mut(&place);
+        let known = known.filter(|known| !known.will_wake(waker));
+        let before = known.map(|known| mem::replace(known, waker.clone()));
+        // No lock is held: to drop a waker may drop a task, and with it a call that leaves.
+        drop(state);
+        drop(before);
         Poll::Pending
     }
 
@@ -86,9 +90,11 @@ impl Gate {
     pub(crate) fn leave(&self, place: u64, refused: bool) {
         let mut state = self.lock();
         state.refused += u64::from(refused);
-        state.waiting.remove(&place);
-        if state.given.remove(&place) {
-            drop(state);
+        let left = state.waiting.remove(&place);
+        let given = state.given.remove(&place);
+        drop(state);
+        drop(left);
+        if given {
             self.release();
         }
     }
@@ -130,12 +136,50 @@ impl Spare for Gate {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::Wake;
+
     use proptest::prelude::*;
 
     use super::*;
 
     fn gate(permits: u32) -> Gate {
         Gate::new(NonZeroU32::new(permits).unwrap())
+    }
+
+    /// The waker of a task that nobody else holds: it ends with it, and what it waits for looks at the
+    /// gate.
+    struct Last(Arc<Gate>, Arc<AtomicUsize>);
+
+    impl Wake for Last {
+        fn wake(self: Arc<Self>) {}
+    }
+
+    impl Drop for Last {
+        fn drop(&mut self) {
+            let locked = self.0.state.try_lock().is_err();
+            assert!(!locked, "a call that leaves would wait for itself");
+            self.1.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    #[test]
+    fn no_waker_is_dropped_under_the_lock() {
+        let (gate, ended) = (Arc::new(gate(1)), Arc::new(AtomicUsize::new(0)));
+        assert_eq!(gate.enter(9), Entrance::Open);
+        let wait = || {
+            let Entrance::Line(place) = gate.enter(9) else {
+                unreachable!()
+            };
+            let last = Last(Arc::clone(&gate), Arc::clone(&ended));
+            assert!(gate.fetch(place, &Arc::new(last).into()).is_pending());
+            place
+        };
+        let (leaves, moves) = (wait(), wait());
+        gate.leave(leaves, false);
+        assert!(gate.fetch(moves, Waker::noop()).is_pending());
+        assert_eq!(ended.load(Ordering::Relaxed), 2);
     }
 
     proptest! {

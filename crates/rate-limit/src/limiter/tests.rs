@@ -40,6 +40,70 @@ impl Woken {
     }
 }
 
+/// The waker of a task that nobody else holds: it ends with it, and what it waits for looks at the limit.
+struct Last {
+    limiter: Arc<Limiter>,
+    ended: Arc<AtomicUsize>,
+}
+
+impl Wake for Last {
+    fn wake(self: Arc<Self>) {}
+}
+
+impl Drop for Last {
+    fn drop(&mut self) {
+        let locked = self.limiter.state.try_lock().is_err();
+        assert!(!locked, "a call that leaves would wait for itself");
+        self.ended.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn no_waker_is_dropped_under_the_lock() {
+    let limiter = Arc::new(limiter(SECOND, 1));
+    limiter.take(0, 1).unwrap();
+    let ended = Arc::new(AtomicUsize::new(0));
+    let wait = || {
+        let place = place(&limiter, 0);
+        let (limiter, ended) = (Arc::clone(&limiter), Arc::clone(&ended));
+        let last = Arc::new(Last { limiter, ended });
+        let limiter = Arc::clone(&last.limiter);
+        let _ = limiter.turn(place, 0, u64::MAX, &last.into());
+        place
+    };
+    let now = SECOND + GRACE;
+    let (leaves, moves) = (wait(), wait());
+    limiter.leave(leaves, 0);
+    assert_eq!(
+        limiter.turn(moves, 0, u64::MAX, Waker::noop()),
+        Turn::At(SECOND)
+    );
+    assert_eq!(
+        ended.load(Ordering::Relaxed),
+        2,
+        "left, and moved to another task"
+    );
+    limiter.leave(moves, 0);
+
+    let (goes, forgotten) = (wait(), wait());
+    assert!(limiter.take_at(goes, SECOND));
+    assert_eq!(ended.load(Ordering::Relaxed), 3, "went");
+    let behind = place(&limiter, SECOND);
+    let _ = limiter.turn(behind, 2 * now, u64::MAX, Waker::noop());
+    assert_eq!(ended.load(Ordering::Relaxed), 4, "sent away by the next");
+    limiter.leave(behind, 2 * now);
+    assert_eq!(
+        limiter.turn(forgotten, 2 * now, u64::MAX, Waker::noop()),
+        Turn::Lost
+    );
+
+    limiter.take(2 * now, 1).unwrap();
+    wait();
+    let full = limiter.line_up(9 * now, 1, u64::MAX, 1);
+    assert!(matches!(full, Admission::Go), "{full:?}");
+    assert_eq!(ended.load(Ordering::Relaxed), 5, "sent away by a newcomer");
+}
+
 #[test]
 fn who_moves_to_the_front_is_woken_once_and_the_others_are_not() {
     let limiter = limiter(SECOND, 1);
