@@ -142,7 +142,7 @@ impl Entry {
     #[cold]
     fn tell(&self, now: Instant) {
         if let Some(watchers) = &self.shared.watchers {
-            watchers.tell(self.snapshot(now));
+            watchers.tell(|| self.snapshot(now));
         }
     }
 

@@ -126,13 +126,49 @@ impl fmt::Debug for BreakerHandle {
 pub(crate) struct Watchers(Arc<watch::Sender<Option<Snapshot>>>);
 
 impl Watchers {
-    pub(crate) fn tell(&self, snapshot: Snapshot) {
-        self.0.send_replace(Some(snapshot));
+    /// Tells what `look` sees. Nobody else tells anything in the meantime, or the last that is told
+    /// might not be the last that was seen.
+    pub(crate) fn tell(&self, look: impl FnOnce() -> Snapshot) {
+        self.0.send_modify(|last| *last = Some(look()));
     }
 }
 
 impl Default for Watchers {
     fn default() -> Self {
         Self(Arc::new(watch::Sender::new(None)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+    use std::thread;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::State;
+    use crate::circuit::Counts;
+
+    fn seen(state: State) -> Snapshot {
+        Snapshot::new(Arc::from("a"), state, 0, Counts::default())
+    }
+
+    #[test]
+    fn who_looks_later_is_told_of_later() {
+        let watchers = Watchers::default();
+        let (told, done) = mpsc::channel();
+        thread::scope(|threads| {
+            watchers.tell(|| {
+                threads.spawn(|| {
+                    watchers.tell(|| seen(State::Closed));
+                    told.send(()).unwrap();
+                });
+                // Time enough for the other to be first, were it let.
+                let _ = done.recv_timeout(Duration::from_millis(50));
+                seen(State::Open)
+            });
+        });
+        let last = watchers.0.borrow().as_ref().map(Snapshot::state);
+        assert_eq!(last, Some(State::Closed));
     }
 }
