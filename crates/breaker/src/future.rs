@@ -168,23 +168,46 @@ where
                         .map_or(Poll::Pending, |error| Poll::Ready(Err(error)));
                 }
                 StateProj::Waiting { waiting } => {
-                    let Waiting { service, request } = &mut **waiting;
-                    call::update(Call::hold);
-                    guard.check(Instant::now())?;
-                    if let Err(error) = ready!(service.poll_ready(cx)) {
-                        let error = error.into();
-                        judge::unready(guard, classify, &error, Instant::now());
-                        return Poll::Ready(Err(error));
-                    }
-                    guard.admit(Instant::now())?;
-                    call::update(Call::launch);
-                    match request.take() {
-                        Some(request) => guard.run(|| service.call(request)),
-                        None => return Poll::Pending,
+                    match ready!(waiting.poll(guard, classify, cx)) {
+                        Ok(future) => future,
+                        Err(error) => {
+                            // Its place before the inner service goes to another now, too.
+                            self.set(Self::Failed { error: None });
+                            return Poll::Ready(Err(error));
+                        }
                     }
                 }
             };
             self.set(Self::Called { future });
+        }
+    }
+}
+
+impl<S, B> Waiting<S, B>
+where
+    S: Service<Request<B>>,
+    S::Error: Into<BoxError>,
+{
+    /// Waits for the inner service, and makes the call when the circuit admits it.
+    #[cold]
+    fn poll(
+        &mut self,
+        guard: &mut Guard,
+        classify: &impl Classify,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<S::Future, BoxError>> {
+        call::update(Call::hold);
+        guard.check(Instant::now())?;
+        if let Err(error) = ready!(self.service.poll_ready(cx)) {
+            let error = error.into();
+            judge::unready(guard, classify, &error, Instant::now());
+            return Poll::Ready(Err(error));
+        }
+        guard.admit(Instant::now())?;
+        call::update(Call::launch);
+        match self.request.take() {
+            Some(request) => Poll::Ready(Ok(guard.run(|| self.service.call(request)))),
+            None => Poll::Pending,
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::task::{Context, Poll, Waker};
 
+use outrigger_breaker::BreakerHandle;
 use outrigger_testkit::probe::ContractProbe;
 use tokio_test::{assert_pending, task};
 use tower::buffer::Buffer;
@@ -62,6 +63,31 @@ async fn who_waits_for_readiness_is_refused_when_the_circuit_opens_meanwhile() {
     assert_eq!(peer.calls(), 3);
     drop(waiting);
     probe.assert_idle();
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_is_refused_while_it_waits_gives_up_its_place_before_its_future_is_dropped() {
+    let (peer, handle) = (Peer::well(), BreakerHandle::new());
+    let layers = ServiceBuilder::new()
+        .layer(three().shared().handle(&handle))
+        .layer(GlobalConcurrencyLimitLayer::new(1));
+    let service = layers.service(peer.serve());
+    let first = service.clone().call(get());
+    let mut refused = task::spawn(service.clone().call(get()));
+    assert_pending!(refused.poll());
+    handle.force_open("shared");
+    let Poll::Ready(result) = refused.poll() else {
+        panic!("it waits");
+    };
+    assert_eq!(came(&result), Came::ToRefusal(State::ForcedOpen));
+    handle.reset("shared");
+    drop(first);
+    let mut next = task::spawn(service.clone().call(get()));
+    let Poll::Ready(result) = next.poll() else {
+        panic!("it waits for one that is over");
+    };
+    assert_eq!(came(&result), Came::To(200));
+    drop(refused);
 }
 
 type Hook = Arc<Mutex<Option<Box<dyn FnOnce() + Send>>>>;
