@@ -104,9 +104,17 @@ where
                 }
                 return Poll::Ready(result.map_err(Into::into));
             }
-            let (future, gone) = ready!(this.state.as_mut().wait(cx))?;
-            *this.gone = gone;
-            this.state.set(State::Called { future });
+            match ready!(this.state.as_mut().wait(cx)) {
+                Ok((future, made)) => {
+                    *this.gone = made;
+                    this.state.set(State::Called { future });
+                }
+                Err(error) => {
+                    // A readiness that is not used goes now, and not when this future is dropped.
+                    this.state.set(State::Failed { error: None });
+                    return Poll::Ready(Err(error));
+                }
+            }
         }
     }
 }

@@ -215,6 +215,24 @@ impl<S: Service<Request<u32>>> Service<Request<u32>> for Meanwhile<S> {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_is_refused_once_the_service_is_ready_holds_nothing() {
+    let (log, probe) = (Log::new(), ContractProbe::new());
+    let mut service = patient(1, 1)
+        .wait(Duration::ZERO)
+        .layer(probe.layer(log.server()));
+    probe.hold();
+    let mut call = task::spawn(service.call(Request::new(1)));
+    assert_pending!(call.poll(), "not ready");
+    probe.release();
+    in_time(service.call(Request::new(2))).await.unwrap();
+    assert!(assert_ready!(call.poll()).is_err(), "the token is gone");
+    assert_eq!(probe.counts().reserved, 0);
+    assert_eq!(log.numbers(), [2]);
+    drop(call);
+    probe.assert_idle();
+}
+
+#[tokio::test(start_paused = true)]
 async fn who_loses_its_token_while_the_service_becomes_ready_waits_and_holds_nothing() {
     let (log, probe) = (Log::new(), ContractProbe::new());
     let meanwhile = Arc::default();
