@@ -7,7 +7,10 @@ use crate::request::RequestArgs;
 
 /// One call: what to send and where its answer goes.
 #[derive(Args, Debug)]
-#[command(allow_missing_positional = true, after_help = Exit::HELP)]
+#[command(
+    override_usage = "outrigger call [OPTIONS] [METHOD] <URL>",
+    after_help = Exit::HELP
+)]
 pub(crate) struct CallArgs {
     /// Write the response's body to a file
     #[arg(short, long, value_name = "FILE")]

@@ -8,7 +8,7 @@ use crate::request::RequestArgs;
 /// What to send, how often, and how many at a time.
 #[derive(Args, Debug)]
 #[command(
-    allow_missing_positional = true,
+    override_usage = "outrigger load [OPTIONS] --requests <N> --concurrency <N> [METHOD] <URL>",
     after_help = "The exit code is that of the most frequent failure, as `outrigger call --help` lists them."
 )]
 pub(crate) struct LoadArgs {

@@ -4,13 +4,12 @@ use crate::options::Options;
 
 /// What to send, and with what care.
 #[derive(Args, Debug)]
-#[command(allow_missing_positional = true)]
 pub(crate) struct RequestArgs {
-    /// The method [default: GET, or POST with a body]
-    pub(super) method: Option<String>,
-
-    /// The URL, with http:// or https://
-    pub(super) url: String,
+    /// The method [default: GET, or POST with a body], and the URL, with http:// or https://
+    // One argument of several words: of two arguments clap takes the method for the URL where an option
+    // follows it.
+    #[arg(value_name = "[METHOD] URL", num_args = 1.., required = true)]
+    pub(super) target: Vec<String>,
 
     /// A header of the request
     #[arg(short = 'H', long = "header", value_name = "NAME: VALUE")]

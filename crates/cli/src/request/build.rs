@@ -32,8 +32,9 @@ impl RequestArgs {
             entry.insert(HeaderValue::from_static(content_type));
         }
         let mut request = Request::new(body.unwrap_or_else(|| upload::text("")));
-        *request.method_mut() = method(self)?;
-        *request.uri_mut() = url(&self.url, &self.query)?;
+        let (method, address) = self.target()?;
+        *request.method_mut() = method;
+        *request.uri_mut() = url(address, &self.query)?;
         *request.headers_mut() = headers;
         if let Some(id) = &self.options.request_id {
             let id = RequestId::parse(id).map_err(|error| Usage::new(error.to_string()))?;
@@ -48,15 +49,20 @@ impl RequestArgs {
         }
         Ok(request)
     }
-}
 
-fn method(args: &RequestArgs) -> Result<Method, Usage> {
-    let has_body = args.data.is_some() || args.json.is_some() || !args.form.is_empty();
-    match &args.method {
-        Some(method) => Method::from_bytes(method.as_bytes())
-            .map_err(|_| Usage::new("the method is no HTTP method")),
-        None if has_body => Ok(Method::POST),
-        None => Ok(Method::GET),
+    fn target(&self) -> Result<(Method, &str), Usage> {
+        let has_body = self.data.is_some() || self.json.is_some() || !self.form.is_empty();
+        match self.target.as_slice() {
+            [url] if has_body => Ok((Method::POST, url)),
+            [url] => Ok((Method::GET, url)),
+            [method, url] => match Method::from_bytes(method.as_bytes()) {
+                Ok(method) => Ok((method, url)),
+                Err(_) => Err(Usage::new("the method is no HTTP method")),
+            },
+            _ => Err(Usage::new(
+                "a method and one url are all: quote what follows -d, -H and the like",
+            )),
+        }
     }
 }
 

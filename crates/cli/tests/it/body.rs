@@ -21,6 +21,24 @@ fn header(arrival: &Arrival, name: &str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_method_and_its_url_may_stand_apart() {
+    let upstream = upstream().await;
+    let url = upstream.url("/echo");
+    for args in [
+        ["PUT", "-d", "text", &url],
+        ["-d", "text", "PUT", &url],
+        ["PUT", &url, "-d", "text"],
+    ] {
+        let ended = outrigger(&[&["call"][..], &args].concat()).await;
+        assert_eq!(
+            (ended.code, last(&upstream).method),
+            (0, Method::PUT),
+            "{ended:?}"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_a_body_it_gets_and_with_one_it_posts() {
     let upstream = upstream().await;
     let url = upstream.url("/echo");

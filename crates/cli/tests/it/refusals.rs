@@ -82,6 +82,12 @@ async fn a_request_that_cannot_be_made_is_refused() {
     for (args, sentence) in cases {
         refused(&[&["call"], args].concat(), sentence).await;
     }
+    for more in [
+        &["GET", "http://localhost", "-i", "x"][..],
+        &["GET", "POST", "http://localhost"],
+    ] {
+        refused(&[&["call"], more].concat(), "a method and one url are all").await;
+    }
     let none = ["call", "http://localhost", "--breaker-failures", "0"];
     refused(&none, "a number from 1 is needed").await;
     refused(
