@@ -30,7 +30,11 @@ impl Saturated {
 
 impl fmt::Display for Saturated {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} calls are under way, and no more may be", self.limit)
+        write!(
+            f,
+            "no more calls than {} may be under way at a time",
+            self.limit
+        )
     }
 }
 
