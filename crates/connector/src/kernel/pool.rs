@@ -204,7 +204,7 @@ impl<H: Clone, W> Pool<H, W> {
             return Some(Step::Grant(waiter, Lease { key, handle }));
         }
         if let Some(due) = origin.due(per_endpoint, now)
-            && origin.alarms.set(due)
+            && origin.alarms.set(due, now)
         {
             return Some(Step::Alarm(slot, due));
         }
