@@ -83,6 +83,9 @@ impl BreakerHandle {
     /// Watches the circuits: the value is the one whose state changed last, as it was then. A reader
     /// that is late sees the newest change and no other, and asks for [`snapshots`](Self::snapshots)
     /// if it needs them all. The end of a ramp is not a change of its own.
+    ///
+    /// Who borrows the value holds the circuits' changes up, and must end no call meanwhile: see
+    /// [`watch::Receiver::borrow`].
     pub fn subscribe(&self) -> watch::Receiver<Option<Snapshot>> {
         self.watchers.0.subscribe()
     }

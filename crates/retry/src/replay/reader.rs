@@ -79,7 +79,10 @@ where
         match mem::replace(&mut state.source, Source::Out) {
             Source::Here(source) => Next::Live(source),
             Source::Out => {
-                state.waker = Some(cx.waker().clone());
+                let before = state.waker.replace(cx.waker().clone());
+                drop(state);
+                // No lock is held: the last waker of a task takes the task along.
+                drop(before);
                 Next::Recorded(Poll::Pending)
             }
             Source::Failed(error) => {
@@ -134,10 +137,10 @@ where
                 Err(_) => state.keep = false,
             }
         }
-        let mut owner = None;
+        let (mut owner, mut before) = (None, None);
         let polled = if mine {
             if polled.is_pending() {
-                state.waker = Some(waker.clone());
+                before = state.waker.replace(waker.clone());
             }
             polled.map_ok(Piece::into_frame)
         } else {
@@ -150,7 +153,7 @@ where
         let freed = state.free();
         drop(state);
         wake(owner);
-        drop((freed, spent));
+        drop((freed, spent, before));
         polled
     }
 }

@@ -166,6 +166,67 @@ pub(super) fn wake(waker: Option<Waker>) {
     }
 }
 
+#[cfg(all(test, not(outrigger_loom)))]
+mod tests {
+    use std::convert::Infallible;
+    use std::pin::Pin;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::task::{Context, Poll, Wake};
+
+    use bytes::Bytes;
+    use http_body::{Body, Frame};
+
+    use super::super::Memory;
+    use super::*;
+
+    /// Has nothing to give, and keeps no waker.
+    struct Silent;
+
+    impl Body for Silent {
+        type Data = Bytes;
+        type Error = Infallible;
+
+        fn poll_frame(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+            Poll::Pending
+        }
+    }
+
+    /// The waker of a task that nobody else holds: it ends with it, and its body looks at the tape.
+    struct Last(Arc<Tape<Silent>>, Arc<AtomicBool>);
+
+    impl Wake for Last {
+        fn wake(self: Arc<Self>) {}
+    }
+
+    impl Drop for Last {
+        fn drop(&mut self) {
+            let free = self.0.state.try_lock().is_ok();
+            self.1.store(free, Ordering::Relaxed);
+        }
+    }
+
+    #[test]
+    fn no_waker_is_dropped_under_the_lock() {
+        let share = Share::none_of(&Arc::new(Memory::new(9, 9)));
+        let tape = Arc::new(Tape::new(Silent, SizeHint::default(), share));
+        let free = Arc::new(AtomicBool::new(false));
+        let mut reader = tape.read();
+        let last = Arc::new(Last(Arc::clone(&tape), Arc::clone(&free))).into();
+        assert!(
+            reader
+                .poll_frame(&mut Context::from_waker(&last))
+                .is_pending()
+        );
+        drop(last);
+        let mut moved = Context::from_waker(Waker::noop());
+        assert!(reader.poll_frame(&mut moved).is_pending());
+        assert!(free.load(Ordering::Relaxed), "a body would wait for itself");
+    }
+}
+
 #[cfg(all(test, outrigger_loom))]
 mod loom_tests {
     use std::pin::Pin;
