@@ -166,7 +166,7 @@ pub(super) fn wake(waker: Option<Waker>) {
     }
 }
 
-#[cfg(all(test, not(outrigger_loom)))]
+#[cfg(test)]
 mod tests {
     use std::convert::Infallible;
     use std::pin::Pin;
