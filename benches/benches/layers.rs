@@ -13,8 +13,8 @@
 //! | attempt's timeout | 200 | 190 |
 //! | the same, switched off | 40 | 46 |
 //! | deadline | 200 | 363 |
-//! | breaker: an endpoint's circuit, one for all | 500, 320 | 892, 630 |
-//! | rate limit: an endpoint's bucket, one for all | 430, 250 | 526, 276 |
+//! | breaker: an endpoint's circuit, one for all | 500, 320 | 894, 631 |
+//! | rate limit: an endpoint's bucket, one for all | 430, 250 | 532, 276 |
 //! | request id | 850 | 804 |
 //! | retry | 1,400 | 1,370 |
 //! | retry, switched off for the call | 250 | 153 |

@@ -7,7 +7,7 @@
 //! extensions stay the caller's own.
 //!
 //! The other way is one `Arc` in the extensions. Both were built and measured (`benches/`, one call
-//! through an outermost layer and a transport that reports its dispatch): the scope adds 95
+//! through an outermost layer and a transport that reports its dispatch): the scope adds 94
 //! instructions and no allocation, the extension 1,039 and four.
 //!
 //! Where a service runs its inner service elsewhere (`tokio::spawn`, `tower::buffer`, tonic's
