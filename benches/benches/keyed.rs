@@ -26,11 +26,11 @@ fn known(uri: &'static str) -> Case {
     let (table, now) = (Keyed::new(10_000), Instant::now());
     for n in 0..1_000 {
         let other = format!("http://host-{n}.example/").parse().unwrap();
-        table.at(&other, now, || Kept);
+        table.at(&other, || now, || Kept);
     }
     let uri = Uri::from_static(uri);
     for _ in 0..10 {
-        black_box(table.at(&uri, now, || Kept));
+        black_box(table.at(&uri, || now, || Kept));
     }
     (Box::leak(Box::new(table)), Box::leak(Box::new(uri)), now)
 }
@@ -51,14 +51,14 @@ fn at_most(instructions: u64) -> LibraryBenchmarkConfig {
     config = at_most(345), setup = known, args = ("http://upstream.example:8080/path?query=1")
 )]
 fn usual((table, uri, now): Case) -> Arc<Kept> {
-    table.at(uri, now, || Kept)
+    table.at(uri, || now, || Kept)
 }
 
 #[library_benchmark(config = at_most(1_300))]
 #[bench::own_port(setup = known, args = ("http://upstream.example:80/path?query=1"))]
 #[bench::upper_case(setup = known, args = ("http://Upstream.Example/path?query=1"))]
 fn odd((table, uri, now): Case) -> Arc<Kept> {
-    table.at(uri, now, || Kept)
+    table.at(uri, || now, || Kept)
 }
 
 library_benchmark_group!(name = spellings, benchmarks = [usual, odd]);

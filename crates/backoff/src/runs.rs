@@ -43,7 +43,7 @@ impl Runs {
         request: &Request<B>,
         now: Instant,
     ) -> Result<(Turn, Option<(Instant, Place)>), Paused> {
-        let entry = self.table.at(request.uri(), now, Entry::default);
+        let entry = self.table.at(request.uri(), || now, Entry::default);
         let slot = entry.lock().draw(&self.schedule, now, fastrand::u64(..));
         let wait = match slot.at {
             None => None,

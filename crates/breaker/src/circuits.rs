@@ -51,7 +51,7 @@ impl Circuits {
     pub(crate) fn at(&self, uri: &Uri, now: Instant) -> Arc<Entry> {
         match &self.kept {
             Kept::One(entry) => Arc::clone(entry),
-            Kept::Many { table, .. } => table.at(uri, now, || self.entry(&name_of(uri))),
+            Kept::Many { table, .. } => table.at(uri, || now, || self.entry(&name_of(uri))),
         }
     }
 
@@ -60,7 +60,7 @@ impl Circuits {
         let fresh = || self.entry(&String::from_utf8_lossy(key));
         match &self.kept {
             Kept::One(entry) => Arc::clone(entry),
-            Kept::Many { table, .. } => table.get_or_insert(key, now, fresh),
+            Kept::Many { table, .. } => table.get_or_insert(key, || now, fresh),
         }
     }
 

@@ -38,7 +38,7 @@ const LOOK: usize = 8;
 /// }
 ///
 /// let table = Keyed::new(10_000);
-/// table.at(&"http://a.example/x".parse().unwrap(), Instant::now(), || Nothing);
+/// table.at(&"http://a.example/x".parse().unwrap(), Instant::now, || Nothing);
 /// assert!(table.find(&"HTTP://A.example:80/y".parse().unwrap()).is_some());
 /// assert_eq!(table.len(), 1);
 /// ```
@@ -129,21 +129,38 @@ impl<T> Keyed<T> {
 
 impl<T: Spare> Keyed<T> {
     /// The entry of these bytes; when they have none, a `fresh` one, or the overflow entry if there is
-    /// no room. `now` tells old entries what they are still good for.
-    pub fn get_or_insert(&self, key: &[u8], now: Instant, fresh: impl FnOnce() -> T) -> Arc<T> {
+    /// no room. `now` tells old entries what they are still good for; it is asked only where the entry
+    /// is not found, so that a call to a known key needs no clock for it.
+    pub fn get_or_insert(
+        &self,
+        key: &[u8],
+        now: impl FnOnce() -> Instant,
+        fresh: impl FnOnce() -> T,
+    ) -> Arc<T> {
         self.entry(Key::of_bytes(key), self.seed.hash_bytes(key), now, fresh)
     }
 
     /// The entry of a URI's endpoint, as [`get_or_insert`](Self::get_or_insert) has it.
     #[inline]
-    pub fn at(&self, uri: &Uri, now: Instant, fresh: impl FnOnce() -> T) -> Arc<T> {
+    pub fn at(
+        &self,
+        uri: &Uri,
+        now: impl FnOnce() -> Instant,
+        fresh: impl FnOnce() -> T,
+    ) -> Arc<T> {
         Key::of_endpoint(uri, &self.seed, |key, hash| {
             self.entry(key, hash, now, fresh)
         })
     }
 
     #[inline]
-    fn entry(&self, key: Key<'_>, hash: u64, now: Instant, fresh: impl FnOnce() -> T) -> Arc<T> {
+    fn entry(
+        &self,
+        key: Key<'_>,
+        hash: u64,
+        now: impl FnOnce() -> Instant,
+        fresh: impl FnOnce() -> T,
+    ) -> Arc<T> {
         let lock = self.shard(hash);
         if let Some(value) = lock
             .read()
@@ -152,7 +169,7 @@ impl<T: Spare> Keyed<T> {
         {
             return Arc::clone(value);
         }
-        self.insert(key, hash, now, fresh())
+        self.insert(key, hash, now(), fresh())
     }
 
     /// A first call, or one for which there is no room: not the path that counts.
@@ -261,6 +278,7 @@ impl Hasher for Hashed {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
     use std::collections::HashSet;
     use std::sync::Barrier;
     use std::sync::atomic::AtomicBool;
@@ -290,7 +308,7 @@ mod tests {
     fn ask(table: &Keyed<Held>, number: usize, now: Instant, hold: Duration) -> Vec<u8> {
         let until = now + hold;
         let by = key(number);
-        let held = table.get_or_insert(&key(number), now, || Held { until, by });
+        let held = table.get_or_insert(&key(number), || now, || Held { until, by });
         held.by.clone()
     }
 
@@ -339,7 +357,7 @@ mod tests {
                 let by = Vec::new();
                 Held { until: now, by }
             };
-            let entry = table.at(&uri, now, fresh);
+            let entry = table.at(&uri, || now, fresh);
             assert!(Arc::ptr_eq(&entry, &table.find(&uri).unwrap()));
         }
         assert_eq!((made, table.len()), (1, 1));
@@ -378,7 +396,7 @@ mod tests {
         }
         let (table, now) = (Keyed::new(60), Instant::now());
         for number in 0..61 {
-            table.get_or_insert(&key(number), now, || Looked(AtomicBool::new(false)));
+            table.get_or_insert(&key(number), || now, || Looked(AtomicBool::new(false)));
         }
         let looked = |table: &Keyed<Looked>| {
             let values = table.values();
@@ -388,21 +406,45 @@ mod tests {
                 .count()
         };
         assert_eq!(looked(&table), 8);
-        table.get_or_insert(&key(61), now, || Looked(AtomicBool::new(false)));
+        table.get_or_insert(&key(61), || now, || Looked(AtomicBool::new(false)));
         assert_eq!(looked(&table), 16, "the next eight");
+    }
+
+    #[test]
+    fn the_clock_is_read_for_a_new_key_only() {
+        let (table, now) = (Keyed::new(10), Instant::now());
+        let uri = "http://a.example".parse().unwrap();
+        let held = || Held {
+            until: now,
+            by: Vec::new(),
+        };
+        let reads = Cell::new(0);
+        let clock = || {
+            reads.set(reads.get() + 1);
+            now
+        };
+        for _ in 0..3 {
+            table.at(&uri, clock, held);
+            table.get_or_insert(b"a", clock, held);
+        }
+        assert_eq!(reads.get(), 2);
     }
 
     #[test]
     fn two_threads_that_miss_at_once_get_the_same_entry() {
         let (table, now, both_missed) = (Keyed::new(100), Instant::now(), Barrier::new(2));
         let ask = || {
-            table.get_or_insert(b"one", now, || {
-                both_missed.wait();
-                Held {
-                    until: now,
-                    by: Vec::new(),
-                }
-            })
+            table.get_or_insert(
+                b"one",
+                || now,
+                || {
+                    both_missed.wait();
+                    Held {
+                        until: now,
+                        by: Vec::new(),
+                    }
+                },
+            )
         };
         let (one, other) = thread::scope(|scope| {
             let other = scope.spawn(ask);

@@ -45,7 +45,7 @@ impl<T: Spare> Table<T> {
     ) -> Option<Arc<T>> {
         match self {
             Self::Shared(limit) => Some(Arc::clone(limit)),
-            Self::Endpoints(table) => Some(table.at(request.uri(), now, fresh)),
+            Self::Endpoints(table) => Some(table.at(request.uri(), || now, fresh)),
             Self::Keys(..) => None,
         }
     }
@@ -54,8 +54,8 @@ impl<T: Spare> Table<T> {
     pub(crate) fn of_head(&self, head: &Parts, now: Instant, fresh: impl FnOnce() -> T) -> Arc<T> {
         match self {
             Self::Shared(limit) => Arc::clone(limit),
-            Self::Endpoints(table) => table.at(&head.uri, now, fresh),
-            Self::Keys(table, key) => table.get_or_insert(&key(head), now, fresh),
+            Self::Endpoints(table) => table.at(&head.uri, || now, fresh),
+            Self::Keys(table, key) => table.get_or_insert(&key(head), || now, fresh),
         }
     }
 

@@ -80,7 +80,7 @@ impl Budgets {
         let Kind::PerEndpoint { terms, kept } = &self.0 else {
             return self.of(uri);
         };
-        let budget = kept.at(uri, now, || terms.afresh());
+        let budget = kept.at(uri, || now, || terms.afresh());
         Some(Budget::clone(&budget))
     }
 }
