@@ -297,7 +297,8 @@ impl<const N: usize> Circuit<N> {
     }
 
     fn counts(&self, generation: u64, now: u64, settings: &Settings) -> Counts {
-        self.window.counts(generation, now / settings.step)
+        self.window
+            .counts(generation, now / settings.step, settings.recent)
     }
 
     /// The machine as it is at this time.

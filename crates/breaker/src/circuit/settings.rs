@@ -10,6 +10,8 @@ pub(crate) struct Settings {
     pub(crate) trip: Trip,
     /// How long a step of the window is.
     pub(crate) step: u64,
+    /// How many of its last steps hold what is recent.
+    pub(crate) recent: u64,
     pub(crate) open: Exponential,
     pub(crate) open_at_most: u64,
     pub(crate) probes: u32,
@@ -28,9 +30,12 @@ impl Settings {
     ) -> Self {
         let (open_for, open_at_most) = open;
         let open = Exponential::new(open_for, open_at_most).jitter(Jitter::None);
+        let buckets = buckets as u64;
+        let step = (nanos(trip.span()) / buckets).max(1);
         Self {
             trip,
-            step: (nanos(trip.span()) / buckets as u64).max(1),
+            step,
+            recent: trip.recent_steps(step, buckets),
             open_at_most: nanos(open.pause(u32::MAX, 0)),
             open,
             probes: probes.max(1),

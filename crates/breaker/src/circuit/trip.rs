@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use super::Ratio;
+use super::{Ratio, nanos};
 
 /// What opens a circuit.
 ///
@@ -12,7 +12,8 @@ use super::Ratio;
 /// let trip = Trip::ratio(Ratio::percent(50))
 ///     .window(Duration::from_secs(10))
 ///     .min_calls(20)
-///     .fallback(5);
+///     .fallback(5)
+///     .warm_up(Duration::from_secs(1));
 /// assert_eq!(trip, Trip::default());
 ///
 /// // Half of the calls slow, or ten failures in a row, however many calls there are:
@@ -21,12 +22,13 @@ use super::Ratio;
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Trip {
-    window: Duration,
-    min_calls: u32,
-    failures: Option<Ratio>,
-    slow: Option<Ratio>,
-    consecutive: Option<u32>,
-    fallback: Option<u32>,
+    pub(super) window: Duration,
+    pub(super) min_calls: u32,
+    pub(super) failures: Option<Ratio>,
+    pub(super) slow: Option<Ratio>,
+    pub(super) consecutive: Option<u32>,
+    pub(super) fallback: Option<u32>,
+    pub(super) warm_up: Duration,
 }
 
 /// What a circuit has counted.
@@ -38,6 +40,15 @@ pub(crate) struct Counts {
     pub(crate) slow: u64,
     /// Failures since the last success.
     pub(crate) run: u64,
+    /// Calls of the window that came within the trip's warm-up.
+    pub(crate) recent: u64,
+}
+
+impl Counts {
+    /// Whether more than three quarters of the calls are of the last moment.
+    fn are_a_burst(&self) -> bool {
+        self.recent * 4 > self.calls * 3
+    }
 }
 
 impl Trip {
@@ -60,6 +71,7 @@ impl Trip {
         slow: None,
         consecutive: None,
         fallback: None,
+        warm_up: Duration::ZERO,
     };
 
     /// Opens when so many of the calls of the [`window`](Self::window) have failed.
@@ -108,9 +120,22 @@ impl Trip {
         self
     }
 
+    /// For how long calls must have come before they are taken at their word: while more than three
+    /// quarters of those in the window are of the last so long, they are a burst, in which chance weighs
+    /// much. What opens a circuit must then do so also with [`min_calls`](Self::min_calls) more
+    /// successes, or be a run of failures that outnumbers the successes by the
+    /// [`fallback`](Self::fallback). [`consecutive`](Self::consecutive) stands as it is. Default: none,
+    /// but 1 s in [`Trip::default`]; it is rounded up to the window's steps, and to one more, and more
+    /// than a sixth of the window counts as that.
+    #[must_use]
+    pub const fn warm_up(mut self, time: Duration) -> Self {
+        self.warm_up = time;
+        self
+    }
+
     /// Opens when this says so or the other. Where both ask for the same, the smaller number stands;
-    /// the window and the least number of calls are those of whichever takes a ratio, and of `self`
-    /// when both do.
+    /// the window, the least number of calls and the warm-up are those of whichever takes a ratio, and
+    /// of `self` when both do.
     #[must_use]
     pub fn or(self, other: Self) -> Self {
         let (windowed, rest) = match (self.is_windowed(), other.is_windowed()) {
@@ -124,6 +149,7 @@ impl Trip {
             slow: smaller(self.slow, other.slow),
             consecutive: smaller(self.consecutive, other.consecutive),
             fallback: smaller(windowed.fallback, rest.fallback),
+            warm_up: windowed.warm_up,
         }
     }
 
@@ -142,24 +168,53 @@ impl Trip {
             .clamp(Self::SHORTEST_WINDOW, Self::LONGEST_WINDOW)
     }
 
+    /// How many steps of the window hold the warm-up, wherever in a step it began: of the window no
+    /// more than a quarter.
+    pub(crate) fn recent_steps(&self, step: u64, buckets: u64) -> u64 {
+        match nanos(self.warm_up) {
+            0 => 0,
+            time => (time.div_ceil(step) + 1).min(buckets / 4),
+        }
+    }
+
     /// Whether this much opens the circuit.
     pub(crate) fn is_due(&self, counts: &Counts) -> bool {
-        let enough = counts.calls >= u64::from(self.min_calls.max(1));
-        let ratio = |ratio: Option<Ratio>, part| {
-            ratio.is_some_and(|ratio| ratio.is_reached(part, counts.calls))
+        let least = u64::from(self.min_calls.max(1));
+        let reached = match counts.calls >= least {
+            true => self.reaches_a_ratio(counts, 0),
+            false => is_run(self.fallback, counts.run),
         };
-        let run = |run: Option<u32>| run.is_some_and(|run| counts.run >= u64::from(run.max(1)));
-        let ratios = ratio(self.failures, counts.failures) || ratio(self.slow, counts.slow);
-        (enough && ratios) || run(self.consecutive) || (!enough && run(self.fallback))
+        // What chance hardly does: as though so many more had succeeded, or a run beyond all successes.
+        let beyond = || {
+            let successes = counts.calls.saturating_sub(counts.failures);
+            self.reaches_a_ratio(counts, least)
+                || is_run(self.fallback, counts.run.saturating_sub(successes))
+        };
+        is_run(self.consecutive, counts.run) || reached && (!counts.are_a_burst() || beyond())
+    }
+
+    /// Whether a ratio is reached, or would be if so many more calls had succeeded.
+    fn reaches_a_ratio(&self, counts: &Counts, more: u64) -> bool {
+        let calls = counts.calls + more;
+        let ratio =
+            |ratio: Option<Ratio>, part| ratio.is_some_and(|ratio| ratio.is_reached(part, calls));
+        ratio(self.failures, counts.failures) || ratio(self.slow, counts.slow)
     }
 }
 
 impl Default for Trip {
     /// Half of the calls of the last 10 s, if there were 20 or more; with fewer calls 5 failures one
-    /// after another.
+    /// after another. A burst must be worse: its [`warm_up`](Self::warm_up) is 1 s.
     fn default() -> Self {
-        Self::ratio(Ratio::percent(50)).fallback(5)
+        Self::ratio(Ratio::percent(50))
+            .fallback(5)
+            .warm_up(Duration::from_secs(1))
     }
+}
+
+/// Whether so many failures one after another are as many as are wanted, if any are.
+fn is_run(wanted: Option<u32>, run: u64) -> bool {
+    wanted.is_some_and(|wanted| run >= u64::from(wanted.max(1)))
 }
 
 fn smaller<T: Ord>(one: Option<T>, other: Option<T>) -> Option<T> {
@@ -179,6 +234,15 @@ mod tests {
             failures,
             slow,
             run,
+            recent: 0,
+        }
+    }
+
+    /// As many, all of them of the last moment.
+    fn burst(calls: u64, failures: u64, slow: u64, run: u64) -> Counts {
+        Counts {
+            recent: calls,
+            ..counts(calls, failures, slow, run)
         }
     }
 
@@ -190,6 +254,70 @@ mod tests {
         assert!(!trip.is_due(&counts(19, 10, 0, 4)));
         assert!(trip.is_due(&counts(19, 5, 0, 5)));
         assert!(!trip.is_due(&counts(20, 5, 0, 5)), "many calls, a quarter");
+    }
+
+    #[test]
+    fn a_burst_must_be_worse_by_as_many_successes_or_a_run_beyond_them() {
+        let trip = Trip::default();
+        assert!(trip.is_due(&burst(5, 5, 0, 5)), "a dead peer");
+        assert!(!trip.is_due(&burst(6, 5, 0, 5)));
+        assert!(trip.is_due(&burst(11, 8, 0, 8)), "three were well");
+        assert!(!trip.is_due(&burst(20, 10, 0, 4)));
+        assert!(!trip.is_due(&burst(80, 49, 0, 4)));
+        assert!(trip.is_due(&burst(80, 50, 0, 4)), "half of a hundred");
+        assert!(trip.is_due(&burst(25, 15, 0, 15)));
+        assert!(!trip.is_due(&burst(25, 14, 0, 14)));
+
+        let mut counts = counts(20, 10, 0, 1);
+        counts.recent = 15;
+        assert!(trip.is_due(&counts), "three quarters are no burst");
+        counts.recent = 16;
+        assert!(!trip.is_due(&counts));
+    }
+
+    #[test]
+    fn no_burst_opens_what_would_stay_closed_without_a_warm_up() {
+        let most = Trip::ratio(Ratio::percent(80)).fallback(5);
+        assert!(!most.is_due(&burst(30, 20, 0, 20)), "two thirds");
+        assert!(most.is_due(&burst(100, 96, 0, 20)));
+        assert!(
+            !Trip::ratio(Ratio::percent(10)).is_due(&burst(19, 19, 0, 19)),
+            "few"
+        );
+    }
+
+    #[test]
+    fn a_warm_up_minds_slow_calls_and_leaves_a_consecutive_run_alone() {
+        let slow = Trip::slow(Ratio::percent(50)).min_calls(10);
+        assert!(!slow.is_due(&burst(10, 0, 9, 0)));
+        assert!(slow.is_due(&burst(10, 0, 10, 0)));
+        let either = Trip::default().or(Trip::consecutive(10));
+        assert!(either.is_due(&burst(100, 10, 0, 10)));
+    }
+
+    #[test]
+    fn the_default_has_a_warm_up_and_no_other_trip() {
+        let second = Duration::from_secs(1);
+        let built = Trip::ratio(Ratio::percent(50)).fallback(5);
+        assert_eq!(built.warm_up, Duration::ZERO);
+        assert_eq!(built.warm_up(second), Trip::default());
+        assert_eq!(Trip::consecutive(3).or(Trip::default()).warm_up, second);
+        assert_eq!(built.or(Trip::default()).warm_up, Duration::ZERO);
+    }
+
+    #[test]
+    fn what_is_recent_is_all_of_the_warm_up_and_at_most_a_quarter_of_the_window() {
+        let step = 625_000_000;
+        let steps = |millis| {
+            let time = Duration::from_millis(millis);
+            Trip::default().warm_up(time).recent_steps(step, 16)
+        };
+        // One more than whole steps, for it begins within one.
+        assert_eq!(
+            [0, 1, 625, 626, 1_000, 1_250].map(steps),
+            [0, 2, 2, 3, 3, 3]
+        );
+        assert_eq!([1_251, 1_875, 1_876, 10_000, u64::MAX].map(steps), [4; 5]);
     }
 
     #[test]

@@ -96,8 +96,8 @@ impl<const N: usize> Window<N> {
         self.run.add(stamp_of_run(generation), &holds);
     }
 
-    /// What the window holds at this step of time.
-    pub(crate) fn counts(&self, generation: u64, step: u64) -> Counts {
+    /// What the window holds at this step of time, of which so many of the last steps are recent.
+    pub(crate) fn counts(&self, generation: u64, step: u64, recent: u64) -> Counts {
         let mut counts = Counts {
             run: self.run.get(stamp_of_run(generation)),
             ..Counts::default()
@@ -107,7 +107,9 @@ impl<const N: usize> Window<N> {
                 break;
             };
             let (bucket, stamp) = self.at(generation, step);
-            counts.calls += bucket.calls.get(stamp);
+            let calls = bucket.calls.get(stamp);
+            counts.calls += calls;
+            counts.recent += if back < recent { calls } else { 0 };
             counts.failures += bucket.failures.get(stamp);
             counts.slow += bucket.slow.get(stamp);
         }
@@ -223,6 +225,7 @@ mod tests {
             failures,
             slow: 0,
             run,
+            recent: 0,
         }
     }
 
@@ -232,11 +235,15 @@ mod tests {
         for step in 0..10 {
             window.count(Mark::Failure, 7, step, always);
             let held = (step + 1).min(4);
-            assert_eq!(window.counts(7, step), counts(held, held, step + 1));
+            assert_eq!(window.counts(7, step, 0), counts(held, held, step + 1));
         }
-        assert_eq!(window.counts(7, 12).calls, 1);
-        assert_eq!(window.counts(7, 13).calls, 0);
-        assert_eq!(window.counts(8, 9), Counts::default(), "a new generation");
+        assert_eq!(window.counts(7, 12, 0).calls, 1);
+        assert_eq!(window.counts(7, 13, 0).calls, 0);
+        assert_eq!(
+            window.counts(8, 9, 0),
+            Counts::default(),
+            "a new generation"
+        );
     }
 
     #[test]
@@ -244,8 +251,8 @@ mod tests {
         let window = Window::<4>::new();
         window.count(Mark::Success, 0, 4, always);
         window.count(Mark::Failure, 0, 0, always);
-        assert_eq!(window.counts(0, 4).calls, 1);
-        assert_eq!(window.counts(0, 4).failures, 0);
+        assert_eq!(window.counts(0, 4, 0).calls, 1);
+        assert_eq!(window.counts(0, 4, 0).failures, 0);
     }
 
     #[test]
@@ -275,19 +282,23 @@ mod tests {
             window.count(Mark::Failure, 1, 0, always);
         }
         let receipt = window.count(Mark::Success, 1, 1, always);
-        assert_eq!(window.counts(1, 1), counts(4, 3, 3));
+        assert_eq!(window.counts(1, 1, 0), counts(4, 3, 3));
         window.correct(receipt, 1, 2, always);
-        assert_eq!(window.counts(1, 2), counts(4, 4, 4));
+        assert_eq!(window.counts(1, 2, 0), counts(4, 4, 4));
         window.complete(1, always);
-        assert_eq!(window.counts(1, 2), counts(4, 4, 0));
+        assert_eq!(window.counts(1, 2, 0), counts(4, 4, 0));
         window.correct(receipt, 1, 5, always);
-        assert_eq!(window.counts(1, 5), counts(1, 1, 1), "long gone: one more");
+        assert_eq!(
+            window.counts(1, 5, 0),
+            counts(1, 1, 1),
+            "long gone: one more"
+        );
     }
 
     #[test]
     fn nothing_is_counted_once_the_generation_has_passed() {
         let window = Window::<4>::new();
         window.count(Mark::Failure, 1, 0, || false);
-        assert_eq!(window.counts(1, 0), Counts::default());
+        assert_eq!(window.counts(1, 0, 0), Counts::default());
     }
 }

@@ -37,15 +37,20 @@ async fn a_third_of_failures_never_opens_the_default_and_four_fifths_do_within_t
             }
             calls
         };
-        assert_eq!(each_ten_ms(100).await, 100, "well");
         percent.store(30, Ordering::Relaxed);
-        assert_eq!(each_ten_ms(6_000).await, 6_000, "seed {seed}");
+        assert_eq!(each_ten_ms(6_000).await, 6_000, "cold, seed {seed}");
         percent.store(80, Ordering::Relaxed);
         // 10 s of calls of which a third failed are in the window.
         assert!(each_ten_ms(700).await < 700, "seed {seed}");
 
         handle.reset("http://a.example:80");
         assert!(each_ten_ms(200).await < 200, "within 2 s, seed {seed}");
+
+        handle.reset("http://a.example:80");
+        percent.store(0, Ordering::Relaxed);
+        assert_eq!(each_ten_ms(50).await, 50, "well");
+        percent.store(80, Ordering::Relaxed);
+        assert!(each_ten_ms(200).await < 200, "warm, seed {seed}");
     }
 }
 

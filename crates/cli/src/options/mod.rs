@@ -69,7 +69,7 @@ pub(crate) struct Options {
     pub(crate) max_connections: Option<NonZeroUsize>,
 
     /// Consecutive failures after which the circuit opens [default: 5 of fewer than 20 calls in 10 s,
-    /// or half of more]
+    /// or half of more; a burst must be worse]
     #[arg(long, value_name = "N", value_parser = count::<NonZeroU32>)]
     pub(crate) breaker_failures: Option<NonZeroU32>,
 

@@ -50,22 +50,28 @@ fn of_three_that_come_at_the_instant_of_expiry_one_is_the_probe() {
 
 #[test]
 fn of_failures_that_come_back_together_none_is_lost() {
-    model(|| {
-        let settings = settings::<2>(Trip::consecutive(3), 1);
-        let circuit = Arc::new(Small::new());
-        let fail = |circuit: Arc<Small>, settings: Settings| {
-            move || {
-                let admission = circuit.admit(0, &settings).unwrap();
-                circuit.report(admission, Failure, 0, &settings, middle);
-            }
-        };
-        let one = thread::spawn(fail(Arc::clone(&circuit), settings.clone()));
-        let other = thread::spawn(fail(Arc::clone(&circuit), settings.clone()));
-        fail(Arc::clone(&circuit), settings.clone())();
-        one.join().unwrap();
-        other.join().unwrap();
-        assert_eq!(circuit.look(0, &settings).0, State::Open);
-    });
+    let warm_up = Duration::from_nanos(UNIT);
+    let burst = Trip::ratio(Ratio::percent(100))
+        .fallback(3)
+        .warm_up(warm_up);
+    for trip in [Trip::consecutive(3), burst] {
+        model(move || {
+            let settings = settings::<2>(trip, 1);
+            let circuit = Arc::new(Small::new());
+            let fail = |circuit: Arc<Small>, settings: Settings| {
+                move || {
+                    let admission = circuit.admit(0, &settings).unwrap();
+                    circuit.report(admission, Failure, 0, &settings, middle);
+                }
+            };
+            let one = thread::spawn(fail(Arc::clone(&circuit), settings.clone()));
+            let other = thread::spawn(fail(Arc::clone(&circuit), settings.clone()));
+            fail(Arc::clone(&circuit), settings.clone())();
+            one.join().unwrap();
+            other.join().unwrap();
+            assert_eq!(circuit.look(0, &settings).0, State::Open);
+        });
+    }
 }
 
 #[test]

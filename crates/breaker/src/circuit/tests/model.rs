@@ -5,6 +5,7 @@ use outrigger_core::Verdict;
 
 use super::super::trip::Counts;
 use super::super::{Order, Settings, State};
+use super::rule;
 
 /// One call that was let through.
 #[derive(Clone, Debug)]
@@ -181,6 +182,7 @@ impl Model {
         }
         for call in self.tickets.iter().filter(|call| call.era == self.era) {
             let kept = within(call.at);
+            let recent = |at: u64| step(at) + self.settings.recent > step(now);
             // A success that is taken back later than it is remembered is a call of its own.
             let again = call
                 .taken_back
@@ -189,6 +191,7 @@ impl Model {
                 None | Some(Verdict::Neutral) => {}
                 Some(verdict) => {
                     counts.calls += u64::from(kept);
+                    counts.recent += u64::from(recent(call.at));
                     counts.slow += u64::from(kept && verdict == Verdict::Slow);
                     let failed = verdict == Verdict::Failure
                         || (call.taken_back.is_some() && again.is_none());
@@ -197,6 +200,7 @@ impl Model {
             }
             if again.is_some_and(within) {
                 counts.calls += 1;
+                counts.recent += u64::from(again.is_some_and(recent));
                 counts.failures += 1;
             }
         }
@@ -232,7 +236,7 @@ impl Model {
         let counts = self.counts(now);
         let relapse =
             self.state(now) == State::Ramping && counts.run >= u64::from(self.settings.probes);
-        if relapse || self.settings.trip.is_due(&counts) {
+        if relapse || rule::is_due(&self.settings.trip, &counts) {
             self.open(now);
         }
     }

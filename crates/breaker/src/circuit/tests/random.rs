@@ -1,5 +1,7 @@
 //! A hundred thousand random lives of a circuit, each step of which must be as the model says.
 
+use std::time::Duration;
+
 use outrigger_core::Verdict;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
@@ -27,14 +29,19 @@ fn trip() -> impl Strategy<Value = Trip> {
         1_u32..6,
         prop_oneof![Just(0_u16), Just(30), Just(50), Just(100)],
     );
-    (any, 1_u32..5, 0..5_u8).prop_map(|((min, percent), run, kind)| {
+    // Up to three of the four buckets are recent.
+    let warm_up = (0..3_u64).prop_map(|units| Duration::from_nanos(units * UNIT));
+    (any, 1_u32..5, 0..5_u8, warm_up).prop_map(|((min, percent), run, kind, warm_up)| {
         let ratio = Trip::ratio(Ratio::percent(percent)).min_calls(min);
         match kind {
             0 => ratio,
-            1 => ratio.fallback(run),
+            1 => ratio.fallback(run).warm_up(warm_up),
             2 => Trip::consecutive(run),
-            3 => Trip::slow(Ratio::percent(percent)).min_calls(min),
+            3 => Trip::slow(Ratio::percent(percent))
+                .min_calls(min)
+                .warm_up(warm_up),
             _ => ratio
+                .warm_up(warm_up)
                 .or(Trip::slow(Ratio::percent(50)))
                 .or(Trip::consecutive(run + 2)),
         }

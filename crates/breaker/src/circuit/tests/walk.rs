@@ -1,6 +1,7 @@
 //! Every state that a small circuit can get into, and whether it gets out of it again.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use outrigger_core::Verdict;
 
@@ -13,6 +14,9 @@ const N: usize = 3;
 /// No more calls than these are counted within a window, or seen by a ramp within a second: further
 /// ones change no decision.
 const MOST: u64 = 3;
+
+/// Two of the three buckets are recent.
+const WARM_UP: Duration = Duration::from_nanos(UNIT);
 
 /// A circuit, and the time.
 struct Place {
@@ -40,7 +44,10 @@ impl Place {
         let step = self.now / settings.step;
         // What each bucket holds shows in what the window holds from now on, and when it has moved on.
         let buckets = (0..N as u64).map(|ahead| {
-            let counts = self.circuit.window.counts(machine.generation, step + ahead);
+            let counts = self
+                .circuit
+                .window
+                .counts(machine.generation, step + ahead, 0);
             (counts.calls, counts.failures, counts.slow)
         });
         let buckets = buckets.collect();
@@ -172,6 +179,11 @@ fn from_every_state_it_can_get_into_a_well_peer_closes_it_again() {
         (
             "ratio, or a run while few",
             half.min_calls(3).fallback(2),
+            2,
+        ),
+        (
+            "the same after a warm-up",
+            half.min_calls(2).fallback(2).warm_up(WARM_UP),
             2,
         ),
         ("a run", Trip::consecutive(2), 1),
