@@ -110,24 +110,34 @@ impl<const N: usize> Circuit<N> {
         settings: &Settings,
         die: fn() -> u64,
     ) -> Option<Receipt> {
-        let word = self.word.load(Ordering::SeqCst);
-        if word == admission.generation << 2 | FREE | COUNTED {
-            if verdict == Verdict::Success {
-                return Some(self.count(Mark::Success, admission.generation, now, settings));
-            }
-            return self.report_unwell(admission.generation, verdict, now, settings, die);
+        if verdict == Verdict::Success
+            && let Some(receipt) = self.succeed(admission, now, settings)
+        {
+            return Some(receipt);
         }
-        self.report_troubled(admission, verdict, now, settings, die)
+        self.report_thoughtfully(admission, verdict, now, settings, die)
+    }
+
+    /// Counts a call that has ended well where that needs no thought.
+    #[inline]
+    pub(crate) fn succeed(
+        &self,
+        admission: Admission,
+        now: u64,
+        settings: &Settings,
+    ) -> Option<Receipt> {
+        let generation = admission.generation;
+        let closed = || self.is_closed(generation);
+        self.window
+            .count_success(generation, now / settings.step, closed)
     }
 
     /// A call that was counted as a success was one to its end.
     #[inline]
     pub(crate) fn complete(&self, admission: Admission) {
         let generation = admission.generation;
-        let holds = || self.word.load(Ordering::SeqCst) >> 2 == generation;
-        if holds() {
-            self.window.complete(generation, holds);
-        }
+        let holds = || self.generation() == generation;
+        self.window.complete(generation, holds);
     }
 
     /// A call that was counted as a success has failed after all.
@@ -197,17 +207,30 @@ impl<const N: usize> Circuit<N> {
         machine.is_forgotten(now, settings) && (clean || !passing)
     }
 
-    /// Counts a report of a circuit that is closed.
+    /// Whether it is closed, and its state of this generation.
     #[inline]
-    fn count(&self, mark: Mark, generation: u64, now: u64, settings: &Settings) -> Receipt {
-        let holds = || self.word.load(Ordering::SeqCst) >> 2 == generation;
-        self.window
-            .count(mark, generation, now / settings.step, holds)
+    fn is_closed(&self, generation: u64) -> bool {
+        self.word.load(Ordering::SeqCst) == generation << 2 | FREE | COUNTED
+    }
+
+    /// Any report that is not simply counted.
+    #[cold]
+    fn report_thoughtfully(
+        &self,
+        admission: Admission,
+        verdict: Verdict,
+        now: u64,
+        settings: &Settings,
+        die: fn() -> u64,
+    ) -> Option<Receipt> {
+        match self.is_closed(admission.generation) {
+            true => self.report_closed(admission.generation, verdict, now, settings, die),
+            false => self.report_troubled(admission, verdict, now, settings, die),
+        }
     }
 
     /// Counts a report of a circuit that is closed, and opens it when that is due.
-    #[cold]
-    fn report_unwell(
+    fn report_closed(
         &self,
         generation: u64,
         verdict: Verdict,
@@ -216,9 +239,12 @@ impl<const N: usize> Circuit<N> {
         die: fn() -> u64,
     ) -> Option<Receipt> {
         let mark = mark(verdict)?;
-        let receipt = self.count(mark, generation, now, settings);
-        self.trip_if_due(generation, now, settings, die);
-        (mark == Mark::Slow).then_some(receipt)
+        let (step, holds) = (now / settings.step, || self.is_closed(generation));
+        let receipt = self.window.count(mark, generation, step, holds);
+        if mark != Mark::Success {
+            self.trip_if_due(generation, now, settings, die);
+        }
+        (mark != Mark::Failure).then_some(receipt)
     }
 
     #[cold]
@@ -252,7 +278,6 @@ impl<const N: usize> Circuit<N> {
         }
     }
 
-    #[cold]
     fn report_troubled(
         &self,
         admission: Admission,

@@ -1,3 +1,5 @@
+use std::ops::Range;
+
 use super::sync::{AtomicU64, Ordering};
 use super::trip::Counts;
 
@@ -46,9 +48,22 @@ impl<const N: usize> Window<N> {
         }
     }
 
+    /// Counts a success in the bucket of this step of time, if that is this generation's already and
+    /// nobody else counts in it just now; `holds` as for [`count`](Self::count).
+    #[inline]
+    pub(crate) fn count_success(
+        &self,
+        generation: u64,
+        step: u64,
+        holds: impl Fn() -> bool,
+    ) -> Option<Receipt> {
+        let (bucket, stamp) = self.at(generation, step);
+        let counted = bucket.calls.add_at_once(stamp, holds);
+        counted.then_some(Receipt { step })
+    }
+
     /// Counts a call in the bucket of this step of time, for as long as `holds` says that the
     /// generation stands.
-    #[inline]
     pub(crate) fn count(
         &self,
         mark: Mark,
@@ -102,18 +117,23 @@ impl<const N: usize> Window<N> {
             run: self.run.get(stamp_of_run(generation)),
             ..Counts::default()
         };
-        for back in 0..N as u64 {
-            let Some(step) = step.checked_sub(back) else {
-                break;
-            };
+        let held = (N as u64).min(step + 1);
+        let recent = recent.min(held);
+        self.add(&mut counts, generation, step + 1 - recent..step + 1);
+        counts.recent = counts.calls;
+        self.add(&mut counts, generation, step + 1 - held..step + 1 - recent);
+        counts
+    }
+
+    /// Adds what the buckets of these steps hold.
+    #[inline]
+    fn add(&self, counts: &mut Counts, generation: u64, steps: Range<u64>) {
+        for step in steps {
             let (bucket, stamp) = self.at(generation, step);
-            let calls = bucket.calls.get(stamp);
-            counts.calls += calls;
-            counts.recent += if back < recent { calls } else { 0 };
+            counts.calls += bucket.calls.get(stamp);
             counts.failures += bucket.failures.get(stamp);
             counts.slow += bucket.slow.get(stamp);
         }
-        counts
     }
 
     /// Another window that holds the same.
@@ -159,34 +179,29 @@ impl Tally {
     /// counted for a later generation.
     #[inline]
     fn add(&self, stamp: u64, holds: impl Fn() -> bool) {
-        let word = self.0.load(Ordering::SeqCst);
-        // Mostly the bucket is this call's, and nobody else counts in it just now.
-        let ours = word & !COUNT == stamp && word & COUNT != COUNT && holds();
-        let done = ours && self.replace(word, word + 1).is_ok();
-        if !done {
+        if !self.add_at_once(stamp, &holds) {
             self.change(stamp, holds, |count| count + 1);
         }
     }
 
+    /// One more, if there is something under this stamp already, it can grow, and nobody comes between.
+    #[inline]
+    fn add_at_once(&self, stamp: u64, holds: impl Fn() -> bool) -> bool {
+        let word = self.0.load(Ordering::SeqCst);
+        // Under another stamp the difference is larger than any count.
+        word ^ stamp < COUNT && holds() && self.replace(word, word + 1).is_ok()
+    }
+
     #[inline]
     fn get(&self, stamp: u64) -> u64 {
-        let word = self.0.load(Ordering::SeqCst);
-        if word & !COUNT == stamp {
-            word & COUNT
-        } else {
-            0
-        }
+        count_under(stamp, self.0.load(Ordering::SeqCst))
     }
 
     #[cold]
     fn change(&self, stamp: u64, holds: impl Fn() -> bool, next: impl Fn(u64) -> u64) {
         let mut word = self.0.load(Ordering::SeqCst);
         loop {
-            let count = if word & !COUNT == stamp {
-                word & COUNT
-            } else {
-                0
-            };
+            let count = count_under(stamp, word);
             if is_ahead(word, stamp) || !holds() {
                 return;
             }
@@ -201,6 +216,16 @@ impl Tally {
     fn replace(&self, word: u64, by: u64) -> Result<u64, u64> {
         let order = Ordering::SeqCst;
         self.0.compare_exchange_weak(word, by, order, order)
+    }
+}
+
+/// What a word counts under this stamp.
+#[inline]
+fn count_under(stamp: u64, word: u64) -> u64 {
+    // Under another stamp the difference is larger than any count.
+    match word ^ stamp {
+        count @ ..=COUNT => count,
+        _ => 0,
     }
 }
 
