@@ -39,20 +39,33 @@ impl Traffic {
         }
     }
 
+    /// A call that is let through, or not.
+    fn call(&mut self, fails: bool) -> bool {
+        let (now, settings) = (self.now, &self.settings);
+        let Ok(admission) = self.circuit.admit(now, settings) else {
+            return false;
+        };
+        let verdict = match fails {
+            true => Verdict::Failure,
+            false => Verdict::Success,
+        };
+        self.circuit
+            .report(admission, verdict, now, settings, middle);
+        if !fails {
+            self.circuit.complete(admission);
+        }
+        true
+    }
+
+    fn state(&self) -> State {
+        self.circuit.look(self.now, &self.settings).0
+    }
+
     /// So many calls, of which so many percent fail by chance; says which opened it, if one did.
     fn opens(&mut self, calls: u64, percent: u8) -> Option<u64> {
         for nth in 1..=calls {
-            let admission = self.circuit.admit(self.now, &self.settings).unwrap();
-            let verdict = match self.dice.u8(..100) < percent {
-                true => Verdict::Failure,
-                false => Verdict::Success,
-            };
-            let (now, settings) = (self.now, &self.settings);
-            self.circuit
-                .report(admission, verdict, now, settings, middle);
-            if verdict == Verdict::Success {
-                self.circuit.complete(admission);
-            }
+            let fails = self.dice.u8(..100) < percent;
+            assert!(self.call(fails));
             if self.circuit.pass().is_none() {
                 return Some(nth);
             }
@@ -68,6 +81,14 @@ fn of_a_thousand_cold_starts_at_a_third_of_failures_next_to_none_opens() {
         .filter_map(|seed| Traffic::new(seed).opens(6_000, 30))
         .collect();
     println!("{} of 1,000 in 60 s, by the calls {opened:?}", opened.len());
+    let literal = |seed| {
+        let mut traffic = Traffic::new(seed);
+        traffic.settings.recent = 0;
+        traffic.opens(6_000, 30)
+    };
+    let without = (0..1_000).filter_map(literal).count();
+    println!("without a warm-up {without} of 1,000");
+    assert!(without > 10 * opened.len(), "{without}");
     // Five failures before any success are 0.24 %, and open at once whoever sends them.
     assert!(opened.len() <= 5, "{opened:?}");
     assert!(opened.iter().all(|nth| *nth < 20), "{opened:?}");
@@ -103,7 +124,8 @@ fn once_calls_have_come_for_a_while_it_opens_as_if_it_had_no_warm_up() {
     for seed in 0..1_000 {
         let opens = |trip: Trip| {
             let mut traffic = well(seed, 150);
-            traffic.settings.recent = trip.recent_steps(traffic.settings.step, BUCKETS as u64);
+            let step = traffic.settings.step;
+            traffic.settings.recent = trip.recent_steps(step, BUCKETS as u64);
             traffic.opens(1_000, 80)
         };
         let with = opens(Trip::default());
@@ -111,6 +133,28 @@ fn once_calls_have_come_for_a_while_it_opens_as_if_it_had_no_warm_up() {
         assert!(with.is_some_and(|nth| nth > 100));
         assert_eq!(with, without, "seed {seed}");
     }
+}
+
+#[test]
+fn a_ramp_begins_with_a_burst_too_and_still_ends_where_half_of_its_calls_fail() {
+    let mut traffic = Traffic::new(0);
+    assert_eq!(traffic.opens(5, 100), Some(5));
+    traffic.now += 6 * SECOND;
+    for _ in 0..3 {
+        assert!(traffic.call(false));
+    }
+    assert_eq!(traffic.state(), State::Ramping);
+    let mut passed = 0;
+    for _ in 0..600 {
+        passed += u32::from(traffic.call(passed % 2 == 0));
+        if traffic.state() == State::Open {
+            break;
+        }
+        traffic.now += PAUSE;
+    }
+    println!("after {passed} calls");
+    assert_eq!(traffic.state(), State::Open);
+    assert!(passed < 40, "{passed}");
 }
 
 /// Successes came before, one every two seconds.
