@@ -14,7 +14,7 @@
 //! | the same, switched off | 40 | 46 |
 //! | deadline | 200 | 363 |
 //! | breaker: an endpoint's circuit, one for all | 500, 320 | 894, 631 |
-//! | rate limit: an endpoint's bucket, one for all | 430, 250 | 532, 276 |
+//! | rate limit: an endpoint's bucket, one for all | 430, 250 | 487, 255 |
 //! | request id | 850 | 804 |
 //! | retry | 1,400 | 1,370 |
 //! | retry, switched off for the call | 250 | 153 |
@@ -235,9 +235,9 @@ measure!(bare, Instant, at_most(0));
 measure!(timeout, TimeoutService<Instant>, at_most(195));
 measure!(timeout_off, TimeoutService<Instant>, at_most(50));
 measure!(deadline, DeadlineService<Instant>, at_most(370));
-measure!(rate_limit, RateLimitService<Instant>, at_most(545));
-measure!(rate_limit_shared, RateLimitService<Instant>, at_most(290));
-measure!(rate_limit_off, RateLimitService<Instant>, at_most(80));
+measure!(rate_limit, RateLimitService<Instant>, at_most(500));
+measure!(rate_limit_shared, RateLimitService<Instant>, at_most(260));
+measure!(rate_limit_off, RateLimitService<Instant>, at_most(58));
 measure!(concurrency, ConcurrencyService<Instant>, at_most(555));
 measure!(concurrency_off, ConcurrencyService<Instant>, at_most(95));
 measure!(breaker, Breaker, at_most(895));

@@ -66,9 +66,10 @@ impl Rules {
     /// An instant in nanoseconds of the service's life, of which 584 years are told apart.
     #[inline]
     pub(crate) fn told(&self, instant: Instant) -> u64 {
-        let life = instant.saturating_duration_since(self.epoch);
-        let nanos = life.as_secs().saturating_mul(1_000_000_000);
-        nanos.saturating_add(life.subsec_nanos().into())
+        match instant.checked_duration_since(self.epoch) {
+            Some(life) => u64::try_from(life.as_nanos()).unwrap_or(u64::MAX),
+            None => 0,
+        }
     }
 
     /// The instant of such a time.

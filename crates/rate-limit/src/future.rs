@@ -11,6 +11,7 @@ use pin_project_lite::pin_project;
 use tower_service::Service;
 
 use crate::entry::Entry;
+use crate::rare::Rare;
 use crate::wait::Wait;
 
 pin_project! {
@@ -26,13 +27,19 @@ pin_project! {
 pin_project! {
     #[project = StateProj]
     enum State<S, F, B> {
-        // The call was refused, or the inner service failed to become ready.
-        Failed { error: Option<BoxError> },
-        // It waits for its tokens, and then for the inner service. In a box: most calls do not.
-        Waiting { waiting: Box<Waiting<S, B>> },
+        // The call has not reached the inner service; where nothing is here, it is over.
+        Uncalled { uncalled: Rare<Uncalled<S, B>> },
         // The inner service has the request.
         Called { #[pin] future: F },
     }
+}
+
+/// A call that the inner service does not have.
+enum Uncalled<S, B> {
+    /// It was refused, or the inner service failed to become ready.
+    Failed(BoxError),
+    /// It waits for its tokens, and then for the inner service. In a box: most calls do not.
+    Waiting(Box<Waiting<S, B>>),
 }
 
 /// A call that waits: the inner service is called with the request.
@@ -54,11 +61,7 @@ type Made<F> = (F, Option<Gone>);
 
 impl<S, F, B> RateLimitFuture<S, F, B> {
     pub(crate) fn failed(error: impl Into<BoxError>) -> Self {
-        let error = Some(error.into());
-        Self {
-            state: State::Failed { error },
-            gone: None,
-        }
+        Self::uncalled(Uncalled::Failed(error.into()))
     }
 
     #[cold]
@@ -70,8 +73,13 @@ impl<S, F, B> RateLimitFuture<S, F, B> {
             service,
             request,
         });
+        Self::uncalled(Uncalled::Waiting(waiting))
+    }
+
+    fn uncalled(uncalled: Uncalled<S, B>) -> Self {
+        let uncalled = Rare::some(uncalled);
         Self {
-            state: State::Waiting { waiting },
+            state: State::Uncalled { uncalled },
             gone: None,
         }
     }
@@ -96,50 +104,61 @@ where
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
-        loop {
-            if let StateProj::Called { future } = this.state.as_mut().project() {
-                let result = ready!(future.poll(cx));
-                if let (Ok(response), Some(gone)) = (&result, &this.gone) {
-                    gone.entry.heed(response, gone.at);
+        if let StateProj::Uncalled { uncalled } = this.state.as_mut().project() {
+            let (future, gone) = ready!(uncalled.poll(cx))?;
+            *this.gone = gone;
+            this.state.set(State::Called { future });
+        }
+        let StateProj::Called { future } = this.state.project() else {
+            return Poll::Pending;
+        };
+        match future.poll(cx) {
+            Poll::Ready(Ok(response)) => {
+                if let Some(gone) = this.gone {
+                    gone.entry.heed(&response, gone.at);
                 }
-                return Poll::Ready(result.map_err(Into::into));
+                Poll::Ready(Ok(response))
             }
-            match ready!(this.state.as_mut().wait(cx)) {
-                Ok((future, made)) => {
-                    *this.gone = made;
-                    this.state.set(State::Called { future });
-                }
-                Err(error) => {
-                    // A readiness that is not used goes now, and not when this future is dropped.
-                    this.state.set(State::Failed { error: None });
-                    return Poll::Ready(Err(error));
-                }
-            }
+            Poll::Ready(Err(error)) => Poll::Ready(Err(error.into())),
+            Poll::Pending => Poll::Pending,
         }
     }
 }
 
-impl<S, B> State<S, S::Future, B>
+impl<S, B> Rare<Uncalled<S, B>>
+where
+    S: Service<Request<B>> + Clone,
+    S::Error: Into<BoxError>,
+{
+    /// Makes the call in time. What it needed for that is gone when it is made or has failed.
+    #[cold]
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Made<S::Future>, BoxError>> {
+        match self.take() {
+            Some(Uncalled::Waiting(mut waiting)) => {
+                let polled = waiting.poll(cx);
+                if polled.is_pending() {
+                    *self = Self::some(Uncalled::Waiting(waiting));
+                }
+                polled
+            }
+            Some(Uncalled::Failed(error)) => Poll::Ready(Err(error)),
+            None => Poll::Pending,
+        }
+    }
+}
+
+impl<S, B> Waiting<S, B>
 where
     S: Service<Request<B>> + Clone,
     S::Error: Into<BoxError>,
 {
     /// Waits for the tokens and for the inner service, and makes the call.
-    #[cold]
-    fn wait(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<Made<S::Future>, BoxError>> {
-        let Waiting {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Made<S::Future>, BoxError>> {
+        let Self {
             wait,
             service,
             request,
-        } = match self.project() {
-            StateProj::Waiting { waiting } => &mut **waiting,
-            StateProj::Failed { error } => {
-                return error
-                    .take()
-                    .map_or(Poll::Pending, |error| Poll::Ready(Err(error)));
-            }
-            StateProj::Called { .. } => return Poll::Pending,
-        };
+        } = self;
         loop {
             ready!(wait.poll(cx))?;
             let Poll::Ready(ready) = service.poll_ready(cx) else {
@@ -158,7 +177,7 @@ where
             };
             let entry = Arc::clone(wait.entry());
             let gone = (wait.cost() > 0).then_some(Gone { entry, at });
-            call::update(Call::launch);
+            call::launch();
             return Poll::Ready(Ok((service.call(request), gone)));
         }
     }
@@ -167,10 +186,12 @@ where
 impl<S, F, B> fmt::Debug for RateLimitFuture<S, F, B> {
     /// How far it has got; neither the request nor the inner service.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let state = match self.state {
-            State::Failed { .. } => "Failed",
-            State::Waiting { .. } => "Waiting",
+        let state = match &self.state {
             State::Called { .. } => "Called",
+            State::Uncalled { uncalled } => match uncalled.get() {
+                Some(Uncalled::Waiting(_)) => "Waiting",
+                Some(Uncalled::Failed(_)) | None => "Failed",
+            },
         };
         f.debug_struct("RateLimitFuture")
             .field("state", &state)

@@ -102,6 +102,7 @@ mod limiter;
 mod limits;
 mod line;
 mod quota;
+mod rare;
 mod service;
 mod structured;
 mod sync;

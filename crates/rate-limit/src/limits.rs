@@ -3,7 +3,6 @@ use std::sync::Arc;
 
 use http::request::Parts;
 use http::{Request, Uri};
-use tokio::time::Instant;
 
 use crate::entry::{Entry, Rules};
 use crate::table::{Sharing, Table};
@@ -27,16 +26,16 @@ impl Limits {
 
     /// The limit of a request, where no function of the user must see its head: it costs 1.
     #[inline]
-    pub(crate) fn of<B>(&self, request: &Request<B>, now: Instant) -> Option<Arc<Entry>> {
+    pub(crate) fn of<B>(&self, request: &Request<B>) -> Option<Arc<Entry>> {
         match self.cost {
-            None => self.table.of(request, now, || Entry::new(&self.rules)),
+            None => self.table.of(request, || Entry::new(&self.rules)),
             Some(_) => None,
         }
     }
 
     /// The limit of a head, and what it costs.
-    pub(crate) fn of_head(&self, head: &Parts, now: Instant) -> (Arc<Entry>, u32) {
-        let entry = self.table.of_head(head, now, || Entry::new(&self.rules));
+    pub(crate) fn of_head(&self, head: &Parts) -> (Arc<Entry>, u32) {
+        let entry = self.table.of_head(head, || Entry::new(&self.rules));
         (entry, self.cost.as_ref().map_or(1, |cost| cost(head)))
     }
 

@@ -3,9 +3,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use http::{Request, Response};
-use outrigger_core::call::{self, Call};
-use outrigger_core::{BoxError, Deadline, inbound};
-use tokio::time::Instant;
+use outrigger_core::{BoxError, Deadline, call, inbound};
 use tower_service::Service;
 
 use crate::entry::Entry;
@@ -56,7 +54,7 @@ where
     #[inline]
     fn call(&mut self, request: Request<B>) -> Self::Future {
         match &self.limits {
-            Some(limits) => send(limits, &mut self.inner, request),
+            Some(limits) => send(request, limits, &mut self.inner),
             None => RateLimitFuture::called(self.inner.call(request), None),
         }
     }
@@ -65,23 +63,22 @@ where
 /// Makes a call now, or when it is its turn.
 #[inline]
 fn send<S, B>(
+    request: Request<B>,
     limits: &Limits,
     inner: &mut S,
-    request: Request<B>,
 ) -> RateLimitFuture<S, S::Future, B>
 where
     S: Service<Request<B>> + Clone,
     S::Error: Into<BoxError>,
 {
-    let now = Instant::now();
-    let Some(entry) = limits.of(&request, now) else {
-        return read(limits, now, inner, request);
+    let Some(entry) = limits.of(&request) else {
+        return read(request, limits, inner);
     };
-    let now = entry.rules.told(now);
+    let now = entry.now();
     match ask(&entry, 1, now, inner) {
         Ask::Go => {
             // Told even where nothing was held back: a later attempt of the call may be.
-            call::update(Call::launch);
+            call::launch();
             let gone = Some(Gone { entry, at: now });
             RateLimitFuture::called(inner.call(request), gone)
         }
@@ -130,26 +127,25 @@ where
 /// Makes a call whose limit and cost functions of the user read off its head.
 #[cold]
 fn read<S, B>(
-    limits: &Limits,
-    now: Instant,
-    inner: &mut S,
     request: Request<B>,
+    limits: &Limits,
+    inner: &mut S,
 ) -> RateLimitFuture<S, S::Future, B>
 where
     S: Service<Request<B>> + Clone,
     S::Error: Into<BoxError>,
 {
     let (head, body) = request.into_parts();
-    let (entry, cost) = limits.of_head(&head, now);
+    let (entry, cost) = limits.of_head(&head);
     let burst = entry.rules.quota.burst_size().get();
     if cost > burst {
         return RateLimitFuture::failed(NeverFits::new(cost, burst));
     }
-    let now = entry.rules.told(now);
+    let now = entry.now();
     let request = Request::from_parts(head, body);
     match ask(&entry, cost, now, inner) {
         Ask::Go => {
-            call::update(Call::launch);
+            call::launch();
             let gone = (cost > 0).then_some(Gone { entry, at: now });
             RateLimitFuture::called(inner.call(request), gone)
         }
@@ -190,7 +186,9 @@ fn renew<S: Clone>(inner: &mut S) -> S {
 
 /// The instant after which nobody wants the answer, of all that is known here.
 fn deadline_of<B>(request: &Request<B>) -> Option<Deadline> {
-    let call = call::current().and_then(|call| call.deadline());
     let own = request.extensions().get::<Deadline>().copied();
-    Deadline::earliest(Deadline::earliest(call, own), inbound::deadline())
+    Deadline::earliest(
+        Deadline::earliest(call::deadline(), own),
+        inbound::deadline(),
+    )
 }

@@ -37,25 +37,20 @@ impl<T: Spare> Table<T> {
 
     /// The limit of a request that is still whole, where no function must see its head.
     #[inline]
-    pub(crate) fn of<B>(
-        &self,
-        request: &Request<B>,
-        now: Instant,
-        fresh: impl FnOnce() -> T,
-    ) -> Option<Arc<T>> {
+    pub(crate) fn of<B>(&self, request: &Request<B>, fresh: impl FnOnce() -> T) -> Option<Arc<T>> {
         match self {
             Self::Shared(limit) => Some(Arc::clone(limit)),
-            Self::Endpoints(table) => Some(table.at(request.uri(), || now, fresh)),
+            Self::Endpoints(table) => Some(table.at(request.uri(), Instant::now, fresh)),
             Self::Keys(..) => None,
         }
     }
 
     /// The limit of a head.
-    pub(crate) fn of_head(&self, head: &Parts, now: Instant, fresh: impl FnOnce() -> T) -> Arc<T> {
+    pub(crate) fn of_head(&self, head: &Parts, fresh: impl FnOnce() -> T) -> Arc<T> {
         match self {
             Self::Shared(limit) => Arc::clone(limit),
-            Self::Endpoints(table) => table.at(&head.uri, || now, fresh),
-            Self::Keys(table, key) => table.get_or_insert(&key(head), || now, fresh),
+            Self::Endpoints(table) => table.at(&head.uri, Instant::now, fresh),
+            Self::Keys(table, key) => table.get_or_insert(&key(head), Instant::now, fresh),
         }
     }
 

@@ -79,8 +79,7 @@ impl Gates {
         S: Service<Request<B>> + Clone,
         S::Error: Into<BoxError>,
     {
-        let now = Instant::now();
-        let (gate, request) = self.of(request, now);
+        let (gate, request) = self.of(request);
         let room = if self.max_wait.is_zero() {
             0
         } else {
@@ -92,7 +91,7 @@ impl Gates {
                 ConcurrencyFuture::new(State::admit(inner, request), permit)
             }
             Entrance::Line(place) => {
-                let latest = now.checked_add(self.max_wait);
+                let latest = Instant::now().checked_add(self.max_wait);
                 let wait = Wait::new(gate, place, latest);
                 let state = State::line(wait, self.limit.get(), inner.clone(), request);
                 ConcurrencyFuture::new(state, Permit::none())
@@ -104,13 +103,13 @@ impl Gates {
         }
     }
 
-    fn of<B>(&self, request: Request<B>, now: Instant) -> (Arc<Gate>, Request<B>) {
+    fn of<B>(&self, request: Request<B>) -> (Arc<Gate>, Request<B>) {
         let fresh = || Gate::new(self.limit);
-        if let Some(gate) = self.table.of(&request, now, fresh) {
+        if let Some(gate) = self.table.of(&request, fresh) {
             return (gate, request);
         }
         let (head, body) = request.into_parts();
-        let gate = self.table.of_head(&head, now, fresh);
+        let gate = self.table.of_head(&head, fresh);
         (gate, Request::from_parts(head, body))
     }
 }
