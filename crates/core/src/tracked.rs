@@ -69,6 +69,13 @@ impl<B: Body, G: Settle> Tracked<B, G> {
         }
         Self { body, guard }
     }
+
+    /// A body with nothing to settle: for a layer that need not learn of this one's end.
+    #[inline]
+    pub fn settled(body: B) -> Self {
+        let guard = Guard(None);
+        Self { body, guard }
+    }
 }
 
 impl<B: Body, G: Settle> Body for Tracked<B, G> {
