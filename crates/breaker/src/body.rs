@@ -20,9 +20,29 @@ pin_project! {
 }
 
 impl<B: Body, C: Classify> ResponseBody<B, C> {
+    /// A body that the guard, where there is one, has yet to learn of.
     #[inline]
-    pub(crate) fn new(body: B, ending: Ending<C>) -> Self {
-        let body = Tracked::new(body, ending);
+    pub(crate) fn watched(body: B, guard: Option<Guard>, classify: &C) -> Self
+    where
+        C: Clone,
+    {
+        let body = match guard {
+            Some(guard) => Tracked::new(
+                body,
+                Ending {
+                    guard,
+                    classify: classify.clone(),
+                },
+            ),
+            None => Tracked::settled(body),
+        };
+        Self { body }
+    }
+
+    /// There is nothing to learn from how it ends.
+    #[inline]
+    pub(crate) fn unwatched(body: B) -> Self {
+        let body = Tracked::settled(body);
         Self { body }
     }
 }
@@ -49,47 +69,28 @@ impl<B: Body, C: Classify> Body for ResponseBody<B, C> {
 
 impl<B: Body + Default, C: Classify> Default for ResponseBody<B, C> {
     fn default() -> Self {
-        Self::new(B::default(), Ending::untold())
+        Self::unwatched(B::default())
     }
 }
 
 /// What a circuit has yet to learn from the end of a body.
 #[derive(Debug)]
-pub(crate) struct Ending<C>(Option<(Guard, C)>);
-
-impl<C> Ending<C> {
-    /// The call is not judged yet, or as a success that may turn out to be none.
-    #[inline]
-    pub(crate) fn of(guard: Option<Guard>, classify: &C) -> Self
-    where
-        C: Clone,
-    {
-        Self(guard.map(|guard| (guard, classify.clone())))
-    }
-
-    /// There is nothing to learn.
-    #[inline]
-    pub(crate) fn untold() -> Self {
-        Self(None)
-    }
+struct Ending<C> {
+    guard: Guard,
+    classify: C,
 }
 
 impl<C: Classify> Settle for Ending<C> {
-    #[inline]
-    fn settle(self, end: End<'_>) {
-        if let Some((mut guard, classify)) = self.0 {
-            judge::end(&mut guard, &classify, end);
-        }
+    fn settle(mut self, end: End<'_>) {
+        judge::end(&mut self.guard, &self.classify, end);
     }
 
     /// An answer that has begun is a success until its end says otherwise: a stream that lasts for
     /// hours must not keep the circuit waiting.
     #[inline]
     fn data(&mut self) {
-        if let Some((guard, _)) = &mut self.0
-            && guard.is_out()
-        {
-            guard.finish(Verdict::Success, Instant::now());
+        if self.guard.is_out() {
+            self.guard.finish(Verdict::Success, Instant::now());
         }
     }
 }

@@ -48,19 +48,19 @@ impl Circuits {
 
     /// The circuit of a request to this URI.
     #[inline]
-    pub(crate) fn at(&self, uri: &Uri, now: Instant) -> Arc<Entry> {
+    pub(crate) fn at(&self, uri: &Uri) -> Arc<Entry> {
         match &self.kept {
             Kept::One(entry) => Arc::clone(entry),
-            Kept::Many { table, .. } => table.at(uri, || now, || self.entry(&name_of(uri))),
+            Kept::Many { table, .. } => table.at(uri, Instant::now, || self.entry(&name_of(uri))),
         }
     }
 
     /// The circuit of a request with this key.
-    pub(crate) fn of(&self, key: &[u8], now: Instant) -> Arc<Entry> {
+    pub(crate) fn of(&self, key: &[u8]) -> Arc<Entry> {
         let fresh = || self.entry(&String::from_utf8_lossy(key));
         match &self.kept {
             Kept::One(entry) => Arc::clone(entry),
-            Kept::Many { table, .. } => table.get_or_insert(key, || now, fresh),
+            Kept::Many { table, .. } => table.get_or_insert(key, Instant::now, fresh),
         }
     }
 
@@ -76,12 +76,12 @@ impl Circuits {
     }
 
     /// The circuit of this name, made when there is none; `None` where none can have this name.
-    pub(crate) fn find_or_insert(&self, name: &str, now: Instant) -> Option<Arc<Entry>> {
+    pub(crate) fn find_or_insert(&self, name: &str) -> Option<Arc<Entry>> {
         match self.kept {
             Kept::One(_) => self.find(name),
             Kept::Many { by_endpoint, .. } => Some(match by_endpoint {
-                true => self.at(&name.parse().ok()?, now),
-                false => self.of(name.as_bytes(), now),
+                true => self.at(&name.parse().ok()?),
+                false => self.of(name.as_bytes()),
             }),
         }
     }

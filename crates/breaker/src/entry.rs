@@ -36,32 +36,62 @@ impl Entry {
     }
 
     #[inline]
-    pub(crate) fn check(&self, now: Instant) -> Result<(), Open> {
-        if self.circuit.pass().is_some() {
-            return Ok(());
+    pub(crate) fn check(&self) -> Result<(), Open> {
+        match self.circuit.pass() {
+            Some(_) => Ok(()),
+            None => self.check_troubled(),
         }
+    }
+
+    #[inline]
+    pub(crate) fn admit(&self) -> Result<Admission, Open> {
+        match self.circuit.pass() {
+            Some(admission) => Ok(admission),
+            None => self.admit_troubled(),
+        }
+    }
+
+    /// The instant from which a call is timed that goes now; none where no call is too slow.
+    #[inline]
+    pub(crate) fn starts(&self) -> Option<Instant> {
+        self.shared.slow_call.map(|_| Instant::now())
+    }
+
+    #[cold]
+    fn check_troubled(&self) -> Result<(), Open> {
+        let now = Instant::now();
         let checked = self.circuit.check(self.at(now), &self.shared.settings);
         checked.map_err(|refusal| self.open(refusal, now))
     }
 
-    #[inline]
-    pub(crate) fn admit(&self, now: Instant) -> Result<Admission, Open> {
-        match self.circuit.pass() {
-            Some(admission) => Ok(admission),
-            None => self.admit_troubled(now),
-        }
-    }
-
     #[cold]
-    fn admit_troubled(&self, now: Instant) -> Result<Admission, Open> {
+    fn admit_troubled(&self) -> Result<Admission, Open> {
+        let now = Instant::now();
         let before = self.circuit.generation();
         let admitted = self.circuit.admit(self.at(now), &self.shared.settings);
         self.tell_since(before, now);
         admitted.map_err(|refusal| self.open(refusal, now))
     }
 
-    #[inline]
+    #[inline(always)] // on the way of every call
     pub(crate) fn report(
+        &self,
+        admission: Admission,
+        verdict: Verdict,
+        now: Instant,
+    ) -> Option<Receipt> {
+        let counted = match verdict {
+            Verdict::Success => {
+                let settings = &self.shared.settings;
+                self.circuit.succeed(admission, self.at(now), settings)
+            }
+            _ => None,
+        };
+        counted.or_else(|| self.report_thoughtfully(admission, verdict, now))
+    }
+
+    #[cold]
+    fn report_thoughtfully(
         &self,
         admission: Admission,
         verdict: Verdict,

@@ -34,32 +34,32 @@ enum Stage {
 enum Progress {
     /// It waits, in the transport or in a layer above that.
     Held,
-    /// It was called, and as far as is known dispatched, at this instant.
-    Under(Instant),
+    /// It was called, and as far as is known dispatched, at this instant: none where nobody asks for it.
+    Under(Option<Instant>),
 }
 
 impl Guard {
     #[inline(always)]
-    pub(crate) fn new(entry: Arc<Entry>, now: Instant) -> Self {
+    pub(crate) fn new(entry: Arc<Entry>) -> Self {
         Self {
             entry,
             stage: Stage::Aside,
-            progress: Progress::Under(now),
+            progress: Progress::Under(None),
             within: false,
         }
     }
 
     /// Refuses the call, or says that it would be admitted now.
     #[inline]
-    pub(crate) fn check(&self, now: Instant) -> Result<(), Open> {
-        self.entry.check(now)
+    pub(crate) fn check(&self) -> Result<(), Open> {
+        self.entry.check()
     }
 
     /// Lets the call through, or refuses it.
     #[inline]
-    pub(crate) fn admit(&mut self, now: Instant) -> Result<(), Open> {
-        self.stage = Stage::Out(self.entry.admit(now)?);
-        self.progress = Progress::Under(now);
+    pub(crate) fn admit(&mut self) -> Result<(), Open> {
+        self.stage = Stage::Out(self.entry.admit()?);
+        self.progress = Progress::Under(self.entry.starts());
         Ok(())
     }
 
@@ -80,7 +80,7 @@ impl Guard {
             (Progress::Held, Stage::Out(admission)) if self.entry.has_turned(admission) => {
                 // An admission to a state that has passed: there is nothing to give back.
                 self.stage = Stage::Aside;
-                self.admit(Instant::now())
+                self.admit()
             }
             _ => Ok(()),
         }
@@ -94,7 +94,7 @@ impl Guard {
         };
         match (call.dispatch(), self.progress) {
             (Dispatch::Waiting, _) => self.progress = Progress::Held,
-            (Dispatch::Sent(at), Progress::Under(since)) if at <= since => {}
+            (Dispatch::Sent(at), Progress::Under(Some(since))) if at <= since => {}
             (Dispatch::Sent(at), _) => self.dispatched(at),
             (_, Progress::Held) => self.dispatched(Instant::now()),
             _ => {}
@@ -102,7 +102,7 @@ impl Guard {
     }
 
     /// The call is judged.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn finish(&mut self, verdict: Verdict, now: Instant) {
         if let Stage::Out(admission) = self.stage {
             let receipt = self.entry.report(admission, verdict, now);
@@ -111,7 +111,7 @@ impl Guard {
     }
 
     /// A call that was counted as a success was one to its end, or has failed after all.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn settle(&mut self, failed: bool) {
         if let Stage::Counted(admission, receipt) = self.stage {
             self.stage = Stage::Aside;
@@ -136,7 +136,7 @@ impl Guard {
 
     /// A verdict, or that the call was slow: a success that was, or an end that was not the peer's
     /// doing but came after it had had time enough.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn weigh(&self, verdict: Verdict, impatient: bool, now: Instant) -> Verdict {
         let may_be_slow = match verdict {
             Verdict::Success => true,
@@ -144,7 +144,7 @@ impl Guard {
             Verdict::Slow | Verdict::Failure => false,
         };
         match self.progress {
-            Progress::Under(since) if may_be_slow && self.entry.is_slow(since, now) => {
+            Progress::Under(Some(since)) if may_be_slow && self.entry.is_slow(since, now) => {
                 Verdict::Slow
             }
             _ => verdict,
@@ -152,7 +152,7 @@ impl Guard {
     }
 
     fn dispatched(&mut self, at: Instant) {
-        self.progress = Progress::Under(at);
+        self.progress = Progress::Under(Some(at));
         if let Stage::Out(admission) = self.stage
             && admission.probe.is_some()
         {

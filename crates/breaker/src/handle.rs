@@ -104,7 +104,7 @@ impl BreakerHandle {
     fn order(&self, circuit: &str, order: Order) {
         let now = Instant::now();
         for circuits in self.circuits() {
-            if let Some(entry) = circuits.find_or_insert(circuit, now) {
+            if let Some(entry) = circuits.find_or_insert(circuit) {
                 entry.obey(order, now);
             }
         }

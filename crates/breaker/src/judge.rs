@@ -8,35 +8,21 @@ use tokio::time::Instant;
 
 use crate::guard::Guard;
 
-/// Judges a call by its head or its error, unless only its body will tell.
-#[inline]
-pub(crate) fn call<R>(
-    guard: &mut Guard,
-    classify: &impl Classify,
-    result: &Result<Response<R>, BoxError>,
-) {
-    match result {
-        Ok(response) => {
-            let (status, headers) = (response.status(), response.headers());
-            if let Some(verdict) = classify.head(status, headers) {
-                let now = Instant::now();
-                let verdict = match verdict {
-                    Verdict::Failure if ran_out_of_time(response) && is_hasty(now) => {
-                        Verdict::Neutral
-                    }
-                    verdict => guard.weigh(verdict, false, now),
-                };
-                guard.finish(verdict, now);
-            }
-        }
-        Err(error) if guard.is_out() => failed(guard, classify, error),
-        // The circuit refused.
-        Err(_) => {}
+/// Judges a call by its head, unless only its body will tell.
+#[inline(always)]
+pub(crate) fn head<R>(guard: &mut Guard, classify: &impl Classify, response: &Response<R>) {
+    if let Some(verdict) = classify.head(response.status(), response.headers()) {
+        let now = Instant::now();
+        let verdict = match verdict {
+            Verdict::Failure if ran_out_of_time(response) && is_hasty(now) => Verdict::Neutral,
+            verdict => guard.weigh(verdict, false, now),
+        };
+        guard.finish(verdict, now);
     }
 }
 
 /// Judges a call by how its body ended.
-#[inline]
+#[inline(always)]
 pub(crate) fn end(guard: &mut Guard, classify: &impl Classify, end: End<'_>) {
     let verdict = classify.end(end);
     if guard.is_out() {
@@ -47,14 +33,15 @@ pub(crate) fn end(guard: &mut Guard, classify: &impl Classify, end: End<'_>) {
 
 /// A service that failed to become ready is judged like a call to it.
 #[cold]
-pub(crate) fn unready(guard: &mut Guard, classify: &impl Classify, error: &BoxError, now: Instant) {
-    if guard.admit(now).is_ok() {
-        guard.finish(classify.error(&**error), now);
+pub(crate) fn unready(guard: &mut Guard, classify: &impl Classify, error: &BoxError) {
+    if guard.admit().is_ok() {
+        guard.finish(classify.error(&**error), Instant::now());
     }
 }
 
+/// Judges a call by its error.
 #[cold]
-fn failed(guard: &mut Guard, classify: &impl Classify, error: &BoxError) {
+pub(crate) fn failed(guard: &mut Guard, classify: &impl Classify, error: &BoxError) {
     let now = Instant::now();
     let elapsed = find::<Elapsed>(&**error);
     let ambiguous = elapsed.is_none() && Fault::of(&**error).outcome == Outcome::Ambiguous;

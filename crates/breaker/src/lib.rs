@@ -84,6 +84,7 @@ mod key;
 mod layer;
 mod service;
 mod snapshot;
+mod uncalled;
 
 pub use outrigger_core::{Classify, GrpcClassify, HttpClassify, Verdict};
 

@@ -1,17 +1,16 @@
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 use http::{Request, Response};
 use http_body::Body;
 use outrigger_core::call::Scope;
 use outrigger_core::{BoxError, Classify};
-use tokio::time::Instant;
 use tower_service::Service;
 
 use crate::circuits::Circuits;
-use crate::future::State;
 use crate::guard::Guard;
 use crate::key::Key;
+use crate::uncalled::{Hindrance, Uncalled};
 use crate::{ResponseBody, ResponseFuture};
 
 /// The service of [`BreakerLayer`](crate::BreakerLayer).
@@ -55,40 +54,65 @@ where
         }
     }
 
-    #[inline(always)] // switched off it costs next to nothing
+    #[inline(always)] // switched off it costs next to nothing, and out of line a copy of the request
     fn call(&mut self, request: Request<B>) -> Self::Future {
         match self.circuits {
             Some(_) => self.call_watched(request),
-            None => ResponseFuture::off(self.inner.call(request), self.classify.clone()),
+            None => self.call_unwatched(request),
         }
     }
 }
 
-impl<S, K, C> BreakerService<S, K, C> {
-    #[inline]
-    fn call_watched<B, R>(&mut self, request: Request<B>) -> ResponseFuture<S, S::Future, B, C>
+// Both take the request apart where they hand it on. So it is read where it is and copied once; handed on
+// whole, it would first be copied for them, too.
+impl<S, K, C: Clone> BreakerService<S, K, C> {
+    #[inline(never)]
+    fn call_unwatched<B>(&mut self, request: Request<B>) -> ResponseFuture<S, S::Future, B, C>
     where
-        S: Service<Request<B>, Response = Response<R>> + Clone,
+        S: Service<Request<B>>,
+    {
+        let future = self.inner.call(request.map(|body| body));
+        ResponseFuture::unwatched(future, self.classify.clone())
+    }
+
+    /// Calls the inner service when it is ready and the circuit admits the call.
+    #[inline(never)]
+    fn call_watched<B>(&mut self, request: Request<B>) -> ResponseFuture<S, S::Future, B, C>
+    where
+        S: Service<Request<B>> + Clone,
         S::Error: Into<BoxError>,
         K: Key<B>,
-        C: Classify + Clone,
+        C: Classify,
     {
-        let classify = self.classify.clone();
         let Some(circuits) = &self.circuits else {
-            return ResponseFuture::off(self.inner.call(request), classify);
+            return self.call_unwatched(request);
         };
-        let now = Instant::now();
-        let entry = match self.key.of(&request) {
-            None => circuits.at(request.uri(), now),
-            Some(key) => circuits.of(key.as_ref(), now),
-        };
-        let mut guard = Guard::new(entry, now);
+        let (inner, classify) = (&mut self.inner, self.classify.clone());
+        let mut guard = Guard::new(match self.key.of(&request) {
+            None => circuits.at(request.uri()),
+            Some(key) => circuits.of(key.as_ref()),
+        });
         // An open circuit refuses at once, be the inner service ready or never.
-        if let Err(open) = guard.check(now) {
+        if let Err(open) = guard.check() {
             return ResponseFuture::refused(open, classify);
         }
         let scope = Scope::open();
-        let state = State::admit(&mut self.inner, request, &mut guard, &classify, now);
-        ResponseFuture::watched(state, guard, scope.close(), classify)
+        let hindrance = match inner.poll_ready(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(Ok(())) => match guard.admit() {
+                Ok(()) => {
+                    // Told even where nothing was held back: a later attempt of the call may be.
+                    scope.launch();
+                    let future = guard.run(|| inner.call(request.map(|body| body)));
+                    return scope.close_with(|scope| {
+                        ResponseFuture::called(future, guard, scope, classify)
+                    });
+                }
+                Err(open) => Hindrance::Open(open),
+            },
+            Poll::Ready(Err(error)) => Hindrance::Dead(error.into()),
+            Poll::Pending => Hindrance::Busy,
+        };
+        let uncalled = Uncalled::new(hindrance, inner, request, &mut guard, &classify);
+        ResponseFuture::uncalled(uncalled, guard, scope.close(), classify)
     }
 }

@@ -54,7 +54,6 @@ impl Gate {
     }
 
     /// Takes a permit, or a place in the line when fewer than `room` are there.
-    #[inline]
     pub(crate) fn enter(&self, room: usize) -> Entrance {
         let mut state = self.lock();
         // Where somebody waits, none is left.
@@ -62,7 +61,14 @@ impl Gate {
             state.taken += 1;
             return Entrance::Open;
         }
-        state.line_up(room)
+        if state.waiting.len() >= room {
+            state.refused += 1;
+            return Entrance::Full;
+        }
+        let place = state.next;
+        state.next += 1;
+        state.waiting.insert(place, Waker::noop().clone());
+        Entrance::Line(place)
     }
 
     /// Fetches the permit of a place, or has `waker` woken when there is one.
@@ -94,13 +100,16 @@ impl Gate {
     }
 
     /// Gives a permit back: the first in line has it next.
-    #[inline]
     pub(crate) fn release(&self) {
         let mut state = self.lock();
-        if state.waiting.is_empty() {
-            state.taken -= 1;
-        } else {
-            pass_on(state);
+        match state.waiting.pop_first() {
+            Some((place, waker)) => {
+                state.given.insert(place);
+                drop(state);
+                // No lock is held: a waker is somebody else's code.
+                waker.wake();
+            }
+            None => state.taken -= 1,
         }
     }
 
@@ -116,31 +125,6 @@ impl Gate {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl State {
-    #[cold]
-    fn line_up(&mut self, room: usize) -> Entrance {
-        if self.waiting.len() >= room {
-            self.refused += 1;
-            return Entrance::Full;
-        }
-        let place = self.next;
-        self.next += 1;
-        self.waiting.insert(place, Waker::noop().clone());
-        Entrance::Line(place)
-    }
-}
-
-/// Gives a permit to the first in line.
-#[cold]
-fn pass_on(mut state: MutexGuard<'_, State>) {
-    if let Some((place, waker)) = state.waiting.pop_first() {
-        state.given.insert(place);
-        drop(state);
-        // No lock is held: a waker is somebody else's code.
-        waker.wake();
     }
 }
 

@@ -28,16 +28,9 @@ impl Settle for Permit {
 }
 
 impl Drop for Permit {
-    #[inline]
     fn drop(&mut self) {
         if let Some(gate) = self.0.take() {
-            give_back(gate);
+            gate.release();
         }
     }
-}
-
-/// Out of line, so that to drop what has given its permit away is one look.
-#[inline(never)]
-fn give_back(gate: Arc<Gate>) {
-    gate.release();
 }
