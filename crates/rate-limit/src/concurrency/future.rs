@@ -2,7 +2,7 @@ use std::fmt;
 use std::future::Future;
 use std::mem;
 use std::pin::Pin;
-use std::task::{Context, Poll, Waker, ready};
+use std::task::{Context, Poll, ready};
 
 use http::{Request, Response};
 use http_body::Body;
@@ -14,6 +14,7 @@ use tower_service::Service;
 use super::error::Saturated;
 use super::permit::{ConcurrencyBody, Permit};
 use super::wait::Wait;
+use crate::rare::Rare;
 
 pin_project! {
     /// The response future of [`ConcurrencyService`](super::ConcurrencyService).
@@ -27,115 +28,78 @@ pin_project! {
 
 pin_project! {
     #[project = StateProj]
-    pub(super) enum State<S, F, B> {
-        // The call was refused, or the inner service failed to become ready.
-        Failed { error: Option<BoxError> },
-        // It waits for a permit, and then for the inner service, which is called with the request.
-        Waiting { wait: Option<Wait>, limit: u32, service: S, request: Option<Request<B>> },
+    enum State<S, F, B> {
+        // The call has not reached the inner service; where nothing is here, it is over.
+        Uncalled { uncalled: Rare<Uncalled<S, B>> },
         // The inner service has the request.
         Called { #[pin] future: F },
     }
 }
 
-impl<S, F, B> ConcurrencyFuture<S, F, B> {
-    pub(super) fn new(state: State<S, F, B>, permit: Permit) -> Self {
-        Self { state, permit }
-    }
-
-    pub(super) fn off(future: F) -> Self {
-        Self::new(State::Called { future }, Permit::none())
-    }
+/// A call that the inner service does not have.
+enum Uncalled<S, B> {
+    /// It was refused, or the inner service failed to become ready.
+    Failed(BoxError),
+    /// It waits for a permit, and then for the inner service. In a box: most calls do not.
+    Waiting(Box<Waiting<S, B>>),
 }
 
-impl<S, F, B> State<S, F, B> {
-    pub(super) fn failed(error: impl Into<BoxError>) -> Self {
-        let error = Some(error.into());
-        Self::Failed { error }
+/// A call that waits: the inner service is called with the request.
+struct Waiting<S, B> {
+    wait: Option<Wait>,
+    limit: u32,
+    service: S,
+    request: Option<Request<B>>,
+}
+
+impl<S, F, B> ConcurrencyFuture<S, F, B> {
+    /// A call that was made. Where the layer is off, it has no permit.
+    #[inline]
+    pub(super) fn called(future: F, permit: Permit) -> Self {
+        Self {
+            state: State::Called { future },
+            permit,
+        }
+    }
+
+    pub(super) fn failed(error: impl Into<BoxError>, permit: Permit) -> Self {
+        Self::uncalled(Uncalled::Failed(error.into()), permit)
     }
 
     /// Waits for a permit, and then for a service of its own to become ready.
-    pub(super) fn line(wait: Wait, limit: u32, service: S, request: Request<B>) -> Self {
-        Self::waiting(Some(wait), limit, service, request)
+    pub(super) fn in_line(wait: Wait, limit: u32, service: S, request: Request<B>) -> Self {
+        Self::wait(Some(wait), limit, service, request, Permit::none())
     }
 
-    fn waiting(wait: Option<Wait>, limit: u32, service: S, request: Request<B>) -> Self {
+    /// Has its permit, and waits for a service of its own to become ready.
+    #[cold]
+    pub(super) fn waiting(service: S, request: Request<B>, permit: Permit) -> Self {
+        Self::wait(None, 0, service, request, permit)
+    }
+
+    fn wait(
+        wait: Option<Wait>,
+        limit: u32,
+        service: S,
+        request: Request<B>,
+        permit: Permit,
+    ) -> Self {
         call::update(Call::hold);
         let request = Some(request);
-        Self::Waiting {
+        let waiting = Box::new(Waiting {
             wait,
             limit,
             service,
             request,
-        }
-    }
-}
-
-impl<S, B> State<S, S::Future, B>
-where
-    S: Service<Request<B>>,
-    S::Error: Into<BoxError>,
-{
-    /// Calls `inner` at once when it is ready. When it is not, takes the instance that was polled
-    /// along and leaves a fresh clone: a readiness that was begun is never left behind.
-    pub(super) fn admit(inner: &mut S, request: Request<B>) -> Self
-    where
-        S: Clone,
-    {
-        match inner.poll_ready(&mut Context::from_waker(Waker::noop())) {
-            Poll::Ready(Ok(())) => {
-                // Told even where nothing was held back: a later attempt of the call may be.
-                call::update(Call::launch);
-                let future = inner.call(request);
-                Self::Called { future }
-            }
-            Poll::Ready(Err(error)) => {
-                // An instance that failed to become ready is dead (tower): a new one takes its place.
-                let fresh = inner.clone();
-                *inner = fresh;
-                Self::failed(error)
-            }
-            Poll::Pending => {
-                let fresh = inner.clone();
-                Self::waiting(None, 0, mem::replace(inner, fresh), request)
-            }
-        }
+        });
+        Self::uncalled(Uncalled::Waiting(waiting), permit)
     }
 
-    fn poll(
-        mut self: Pin<&mut Self>,
-        permit: &mut Permit,
-        cx: &mut Context<'_>,
-    ) -> Poll<Result<S::Response, BoxError>> {
-        loop {
-            let future = match self.as_mut().project() {
-                StateProj::Called { future } => return future.poll(cx).map_err(Into::into),
-                StateProj::Failed { error } => {
-                    return error
-                        .take()
-                        .map_or(Poll::Pending, |error| Poll::Ready(Err(error)));
-                }
-                StateProj::Waiting {
-                    wait,
-                    limit,
-                    service,
-                    request,
-                } => {
-                    if let Some(waiting) = wait {
-                        let Some(given) = ready!(waiting.poll(cx)) else {
-                            return Poll::Ready(Err(Saturated::new(*limit).into()));
-                        };
-                        *permit = given;
-                        *wait = None;
-                    }
-                    ready!(service.poll_ready(cx)).map_err(Into::into)?;
-                    let Some(request) = request.take() else {
-                        return Poll::Pending;
-                    };
-                    call::update(Call::launch);
-                    service.call(request)
-                }
-            };
-            self.set(Self::Called { future });
+    fn uncalled(uncalled: Uncalled<S, B>, permit: Permit) -> Self {
+        let uncalled = Rare::some(uncalled);
+        Self {
+            state: State::Uncalled { uncalled },
+            permit,
         }
     }
 }
@@ -148,23 +112,99 @@ where
 {
     type Output = Result<Response<ConcurrencyBody<R>>, BoxError>;
 
+    #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = self.project();
-        let result = ready!(this.state.poll(this.permit, cx));
-        // With an error it is given back here, with an answer at the end of its body.
-        let permit = mem::take(this.permit);
-        Poll::Ready(result.map(|response| response.map(|body| Tracked::new(body, permit))))
+        let mut this = self.project();
+        if let StateProj::Uncalled { uncalled } = this.state.as_mut().project() {
+            match ready!(uncalled.poll(this.permit, cx)) {
+                Ok(future) => this.state.set(State::Called { future }),
+                Err(error) => {
+                    drop(mem::take(this.permit));
+                    return Poll::Ready(Err(error));
+                }
+            }
+        }
+        let StateProj::Called { future } = this.state.project() else {
+            return Poll::Pending;
+        };
+        // With an error the permit is given back here, with an answer at the end of its body.
+        match future.poll(cx) {
+            Poll::Ready(Ok(response)) => {
+                let permit = mem::take(this.permit);
+                Poll::Ready(Ok(response.map(|body| Tracked::new(body, permit))))
+            }
+            Poll::Ready(Err(error)) => {
+                drop(mem::take(this.permit));
+                Poll::Ready(Err(error.into()))
+            }
+            Poll::Pending => Poll::Pending,
+        }
+    }
+}
+
+impl<S, B> Rare<Uncalled<S, B>>
+where
+    S: Service<Request<B>>,
+    S::Error: Into<BoxError>,
+{
+    /// Makes the call in time. What it needed for that is gone when it is made or has failed.
+    #[cold]
+    fn poll(
+        &mut self,
+        permit: &mut Permit,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<S::Future, BoxError>> {
+        match self.take() {
+            Some(Uncalled::Waiting(mut waiting)) => {
+                let polled = waiting.poll(permit, cx);
+                if polled.is_pending() {
+                    *self = Self::some(Uncalled::Waiting(waiting));
+                }
+                polled
+            }
+            Some(Uncalled::Failed(error)) => Poll::Ready(Err(error)),
+            None => Poll::Pending,
+        }
+    }
+}
+
+impl<S, B> Waiting<S, B>
+where
+    S: Service<Request<B>>,
+    S::Error: Into<BoxError>,
+{
+    /// Waits for the permit and for the inner service, and makes the call.
+    fn poll(
+        &mut self,
+        permit: &mut Permit,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<S::Future, BoxError>> {
+        if let Some(waiting) = &mut self.wait {
+            let Some(given) = ready!(waiting.poll(cx)) else {
+                return Poll::Ready(Err(Saturated::new(self.limit).into()));
+            };
+            *permit = given;
+            self.wait = None;
+        }
+        ready!(self.service.poll_ready(cx)).map_err(Into::into)?;
+        let Some(request) = self.request.take() else {
+            return Poll::Pending;
+        };
+        call::launch();
+        Poll::Ready(Ok(self.service.call(request)))
     }
 }
 
 impl<S, F, B> fmt::Debug for ConcurrencyFuture<S, F, B> {
     /// How far it has got; neither the request nor the inner service.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let state = match self.state {
-            State::Failed { .. } => "Failed",
-            State::Waiting { wait: Some(_), .. } => "InLine",
-            State::Waiting { .. } => "Waiting",
+        let state = match &self.state {
             State::Called { .. } => "Called",
+            State::Uncalled { uncalled } => match uncalled.get() {
+                Some(Uncalled::Waiting(waiting)) if waiting.wait.is_some() => "InLine",
+                Some(Uncalled::Waiting(_)) => "Waiting",
+                Some(Uncalled::Failed(_)) | None => "Failed",
+            },
         };
         f.debug_struct("ConcurrencyFuture")
             .field("state", &state)

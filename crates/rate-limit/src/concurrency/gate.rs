@@ -54,6 +54,7 @@ impl Gate {
     }
 
     /// Takes a permit, or a place in the line when fewer than `room` are there.
+    #[inline]
     pub(crate) fn enter(&self, room: usize) -> Entrance {
         let mut state = self.lock();
         // Where somebody waits, none is left.
@@ -61,14 +62,7 @@ impl Gate {
             state.taken += 1;
             return Entrance::Open;
         }
-        if state.waiting.len() >= room {
-            state.refused += 1;
-            return Entrance::Full;
-        }
-        let place = state.next;
-        state.next += 1;
-        state.waiting.insert(place, Waker::noop().clone());
-        Entrance::Line(place)
+        state.line_up(room)
     }
 
     /// Fetches the permit of a place, or has `waker` woken when there is one.
@@ -100,16 +94,13 @@ impl Gate {
     }
 
     /// Gives a permit back: the first in line has it next.
+    #[inline]
     pub(crate) fn release(&self) {
         let mut state = self.lock();
-        match state.waiting.pop_first() {
-            Some((place, waker)) => {
-                state.given.insert(place);
-                drop(state);
-                // No lock is held: a waker is somebody else's code.
-                waker.wake();
-            }
-            None => state.taken -= 1,
+        if state.waiting.is_empty() {
+            state.taken -= 1;
+        } else {
+            pass_on(state);
         }
     }
 
@@ -125,6 +116,31 @@ impl Gate {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    #[cold]
+    fn line_up(&mut self, room: usize) -> Entrance {
+        if self.waiting.len() >= room {
+            self.refused += 1;
+            return Entrance::Full;
+        }
+        let place = self.next;
+        self.next += 1;
+        self.waiting.insert(place, Waker::noop().clone());
+        Entrance::Line(place)
+    }
+}
+
+/// Gives a permit to the first in line.
+#[cold]
+fn pass_on(mut state: MutexGuard<'_, State>) {
+    if let Some((place, waker)) = state.waiting.pop_first() {
+        state.given.insert(place);
+        drop(state);
+        // No lock is held: a waker is somebody else's code.
+        waker.wake();
     }
 }
 

@@ -28,9 +28,16 @@ impl Settle for Permit {
 }
 
 impl Drop for Permit {
+    #[inline]
     fn drop(&mut self) {
         if let Some(gate) = self.0.take() {
-            gate.release();
+            give_back(gate);
         }
     }
+}
+
+/// Out of line, so that to drop what has given its permit away is one look.
+#[inline(never)]
+fn give_back(gate: Arc<Gate>) {
+    gate.release();
 }

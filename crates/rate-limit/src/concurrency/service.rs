@@ -1,16 +1,17 @@
+use std::mem;
 use std::num::NonZeroU32;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use http::{Request, Response};
 use http_body::Body;
-use outrigger_core::BoxError;
+use outrigger_core::{BoxError, call};
 use tokio::time::Instant;
 use tower_service::Service;
 
 use super::error::Saturated;
-use super::future::{ConcurrencyFuture, State};
+use super::future::ConcurrencyFuture;
 use super::gate::{Entrance, Gate};
 use super::handle::ConcurrencyHandle;
 use super::permit::{ConcurrencyBody, Permit};
@@ -31,6 +32,17 @@ pub(super) struct Gates {
     pub(super) limit: NonZeroU32,
     pub(super) max_wait: Duration,
     pub(super) room: usize,
+}
+
+impl Gates {
+    /// The most calls that wait for the same limit.
+    fn room(&self) -> usize {
+        if self.max_wait.is_zero() {
+            0
+        } else {
+            self.room
+        }
+    }
 }
 
 impl<S> ConcurrencyService<S> {
@@ -58,6 +70,7 @@ where
 
     /// Always ready: the waits for a permit and for the inner service are part of the call. Switched
     /// off, the inner service's own readiness.
+    #[inline]
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
         match self.gates {
             Some(_) => Poll::Ready(Ok(())),
@@ -65,51 +78,109 @@ where
         }
     }
 
+    #[inline]
     fn call(&mut self, request: Request<B>) -> Self::Future {
         match &self.gates {
-            Some(gates) => gates.admit(&mut self.inner, request),
-            None => ConcurrencyFuture::off(self.inner.call(request)),
+            Some(gates) => admit(request, gates, &mut self.inner),
+            None => ConcurrencyFuture::called(self.inner.call(request), Permit::none()),
         }
     }
 }
 
-impl Gates {
-    fn admit<S, B>(&self, inner: &mut S, request: Request<B>) -> ConcurrencyFuture<S, S::Future, B>
-    where
-        S: Service<Request<B>> + Clone,
-        S::Error: Into<BoxError>,
-    {
-        let (gate, request) = self.of(request);
-        let room = if self.max_wait.is_zero() {
-            0
-        } else {
-            self.room
-        };
-        match gate.enter(room) {
-            Entrance::Open => {
-                let permit = Permit::new(gate);
-                ConcurrencyFuture::new(State::admit(inner, request), permit)
-            }
-            Entrance::Line(place) => {
-                let latest = Instant::now().checked_add(self.max_wait);
-                let wait = Wait::new(gate, place, latest);
-                let state = State::line(wait, self.limit.get(), inner.clone(), request);
-                ConcurrencyFuture::new(state, Permit::none())
-            }
-            Entrance::Full => {
-                let saturated = Saturated::new(self.limit.get());
-                ConcurrencyFuture::new(State::failed(saturated), Permit::none())
-            }
-        }
+/// Makes a call now, or when it has a permit.
+#[inline]
+fn admit<S, B>(
+    request: Request<B>,
+    gates: &Gates,
+    inner: &mut S,
+) -> ConcurrencyFuture<S, S::Future, B>
+where
+    S: Service<Request<B>> + Clone,
+    S::Error: Into<BoxError>,
+{
+    let Some(gate) = gates.table.of(&request, || Gate::new(gates.limit)) else {
+        return read(request, gates, inner);
+    };
+    match gate.enter(gates.room()) {
+        Entrance::Open => enter(request, Permit::new(gate), inner),
+        other => line(other, gate, request, gates, inner),
     }
+}
 
-    fn of<B>(&self, request: Request<B>) -> (Arc<Gate>, Request<B>) {
-        let fresh = || Gate::new(self.limit);
-        if let Some(gate) = self.table.of(&request, fresh) {
-            return (gate, request);
+/// Calls the inner service at once when it is ready. When it is not, takes the instance that was polled
+/// along and leaves a fresh clone: a readiness that was begun is never left behind.
+#[inline(always)] // out of line it copies the request once more
+fn enter<S, B>(
+    request: Request<B>,
+    permit: Permit,
+    inner: &mut S,
+) -> ConcurrencyFuture<S, S::Future, B>
+where
+    S: Service<Request<B>> + Clone,
+    S::Error: Into<BoxError>,
+{
+    match inner.poll_ready(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(Ok(())) => {
+            // Told even where nothing was held back: a later attempt of the call may be.
+            call::launch();
+            ConcurrencyFuture::called(inner.call(request), permit)
         }
-        let (head, body) = request.into_parts();
-        let gate = self.table.of_head(&head, fresh);
-        (gate, Request::from_parts(head, body))
+        Poll::Ready(Err(error)) => {
+            // An instance that failed to become ready is dead (tower): a new one takes its place.
+            drop(renew(inner));
+            ConcurrencyFuture::failed(error, permit)
+        }
+        Poll::Pending => ConcurrencyFuture::waiting(renew(inner), request, permit),
     }
+}
+
+/// Makes a call whose limit a function of the user reads off its head.
+#[cold]
+fn read<S, B>(
+    request: Request<B>,
+    gates: &Gates,
+    inner: &mut S,
+) -> ConcurrencyFuture<S, S::Future, B>
+where
+    S: Service<Request<B>> + Clone,
+    S::Error: Into<BoxError>,
+{
+    let (head, body) = request.into_parts();
+    let gate = gates.table.of_head(&head, || Gate::new(gates.limit));
+    let request = Request::from_parts(head, body);
+    match gate.enter(gates.room()) {
+        Entrance::Open => enter(request, Permit::new(gate), inner),
+        other => line(other, gate, request, gates, inner),
+    }
+}
+
+/// Has a call wait that has no permit, or refuses it.
+#[cold]
+fn line<S, B>(
+    entrance: Entrance,
+    gate: Arc<Gate>,
+    request: Request<B>,
+    gates: &Gates,
+    inner: &S,
+) -> ConcurrencyFuture<S, S::Future, B>
+where
+    S: Service<Request<B>> + Clone,
+{
+    let limit = gates.limit.get();
+    match entrance {
+        Entrance::Line(place) => {
+            let latest = Instant::now().checked_add(gates.max_wait);
+            let wait = Wait::new(gate, place, latest);
+            ConcurrencyFuture::in_line(wait, limit, inner.clone(), request)
+        }
+        Entrance::Open | Entrance::Full => {
+            ConcurrencyFuture::failed(Saturated::new(limit), Permit::none())
+        }
+    }
+}
+
+/// Takes the instance that was polled, and leaves a fresh clone.
+fn renew<S: Clone>(inner: &mut S) -> S {
+    let fresh = inner.clone();
+    mem::replace(inner, fresh)
 }
