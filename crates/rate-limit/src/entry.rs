@@ -1,7 +1,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::Response;
+use http::{HeaderMap, Response, StatusCode};
 use outrigger_core::Spare;
 use tokio::time::Instant;
 
@@ -47,8 +47,15 @@ impl Entry {
     /// Learns from the answer to a call that went at `went`.
     #[inline]
     pub(crate) fn heed<R>(&self, response: &Response<R>, went: u64) {
+        if self.rules.feedback.is_some() && Advice::may_be_in(response) {
+            self.read(response.status(), response.headers(), went);
+        }
+    }
+
+    #[cold]
+    fn read(&self, status: StatusCode, headers: &HeaderMap, went: u64) {
         if let Some(bounds) = self.rules.feedback
-            && let Some(advice) = Advice::of(response)
+            && let Some(advice) = Advice::read(status, headers)
         {
             let die = fastrand::u64(..);
             self.limiter.heed(advice, self.now(), went, bounds, die);
