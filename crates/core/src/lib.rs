@@ -39,7 +39,6 @@ mod failure;
 mod fault;
 pub mod grpc_timeout;
 pub mod inbound;
-mod key;
 mod keyed;
 mod rejected;
 mod request_id;

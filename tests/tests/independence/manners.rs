@@ -19,7 +19,7 @@ const TALL: &[(&str, usize)] = &[
     ("crates/retry/src/future.rs", 350),
 ];
 /// The most lines of code in core.
-const CORE: usize = 1_650;
+const CORE: usize = 1_760;
 
 fn read(path: &Path) -> String {
     fs::read_to_string(path).unwrap()

@@ -1,20 +1,24 @@
-use std::collections::HashMap;
+mod index;
+mod key;
+mod seed;
+mod shard;
+
 use std::fmt;
-use std::hash::{BuildHasherDefault, Hasher};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
 
 use http::Uri;
 use tokio::time::Instant;
 
-use crate::key::{Kept, Key, Seed};
+use self::index::Index;
+use self::key::{Key, normal_form};
+use self::seed::Seed;
+use self::shard::Shard;
 
 /// The most shards a table has; a power of two.
 const SHARDS: usize = 16;
 /// A shard is not made for fewer entries than this, so that small caps are exact.
 const PER_SHARD: usize = 64;
-/// How many old entries an insertion looks at for one that can go.
-const LOOK: usize = 8;
 
 /// A table of one `T` per key that keeps at most a cap of them, however many keys it is asked for.
 ///
@@ -43,7 +47,8 @@ const LOOK: usize = 8;
 /// assert_eq!(table.len(), 1);
 /// ```
 pub struct Keyed<T> {
-    shards: Box<[RwLock<Shard<T>>]>,
+    /// As many as a power of two.
+    shards: Box<[Shard<T>]>,
     cap_per_shard: usize,
     seed: Seed,
     len: AtomicUsize,
@@ -55,26 +60,13 @@ pub trait Spare {
     fn is_spare(&self, now: Instant) -> bool;
 }
 
-struct Shard<T> {
-    index: HashMap<u64, usize, BuildHasherDefault<Hashed>>,
-    entries: Vec<Entry<T>>,
-    hand: usize,
-    overflow: Option<Arc<T>>,
-}
-
-struct Entry<T> {
-    hash: u64,
-    key: Kept,
-    value: Arc<T>,
-}
-
 impl<T> Keyed<T> {
     /// An empty table of at most `cap` entries; 0 counts as 1.
     pub fn new(cap: usize) -> Self {
-        let shards = (cap / PER_SHARD).clamp(1, SHARDS);
+        let shards = 1 << (cap / PER_SHARD).clamp(1, SHARDS).ilog2();
         Self {
-            shards: (0..shards).map(|_| RwLock::default()).collect(),
-            cap_per_shard: (cap / shards).max(1),
+            shards: (0..shards).map(|_| Shard::default()).collect(),
+            cap_per_shard: (cap / shards).clamp(1, Index::MOST),
             seed: Seed::random(),
             len: AtomicUsize::new(0),
         }
@@ -82,12 +74,16 @@ impl<T> Keyed<T> {
 
     /// The entry of these bytes, or the overflow entry that they share, if there is one.
     pub fn get(&self, key: &[u8]) -> Option<Arc<T>> {
-        self.look_up(Key::of_bytes(key), self.seed.hash_bytes(key))
+        self.kept_or_shared(Key::of_bytes(key))
     }
 
     /// The entry of a URI's endpoint, or the overflow entry that it shares, if there is one.
     pub fn find(&self, uri: &Uri) -> Option<Arc<T>> {
-        Key::of_endpoint(uri, &self.seed, |key, hash| self.look_up(key, hash))
+        let spelled = Key::as_spelled(uri);
+        self.kept(spelled, self.seed.hash(spelled)).or_else(|| {
+            let form = normal_form(uri);
+            self.kept_or_shared(Key::as_normal(uri, &form))
+        })
     }
 
     /// How many entries there are, those of overflow left aside.
@@ -104,26 +100,27 @@ impl<T> Keyed<T> {
     pub fn values(&self) -> Vec<Arc<T>> {
         let mut values = Vec::with_capacity(self.len());
         for shard in &self.shards {
-            let shard = shard.read().unwrap_or_else(PoisonError::into_inner);
-            values.extend(shard.entries.iter().map(|entry| Arc::clone(&entry.value)));
-            values.extend(shard.overflow.clone());
+            values.extend(shard.read().values().cloned());
         }
         values
     }
 
-    fn look_up(&self, key: Key<'_>, hash: u64) -> Option<Arc<T>> {
-        let shard = self
-            .shard(hash)
-            .read()
-            .unwrap_or_else(PoisonError::into_inner);
+    #[inline(always)] // the key stays in registers
+    fn kept(&self, key: Key<'_>, hash: u64) -> Option<Arc<T>> {
+        self.shard(hash).read().get(hash, key).cloned()
+    }
+
+    fn kept_or_shared(&self, key: Key<'_>) -> Option<Arc<T>> {
+        let hash = self.seed.hash(key);
+        let shard = self.shard(hash).read();
         shard.get(hash, key).or(shard.overflow.as_ref()).cloned()
     }
 
     #[inline]
-    fn shard(&self, hash: u64) -> &RwLock<Shard<T>> {
-        // The map within a shard takes the hash's lowest and highest bits.
-        let middle = usize::from(hash.to_le_bytes()[3]);
-        &self.shards[middle % self.shards.len()]
+    fn shard(&self, hash: u64) -> &Shard<T> {
+        // A shard's index takes the low half.
+        let high = (hash >> 32) as usize;
+        &self.shards[high & (self.shards.len() - 1)]
     }
 }
 
@@ -131,13 +128,22 @@ impl<T: Spare> Keyed<T> {
     /// The entry of these bytes; when they have none, a `fresh` one, or the overflow entry if there is
     /// no room. `now` tells old entries what they are still good for; it is asked only where the entry
     /// is not found, so that a call to a known key needs no clock for it.
+    #[inline]
     pub fn get_or_insert(
         &self,
         key: &[u8],
         now: impl FnOnce() -> Instant,
         fresh: impl FnOnce() -> T,
     ) -> Arc<T> {
-        self.entry(Key::of_bytes(key), self.seed.hash_bytes(key), now, fresh)
+        self.kept_or_inserted(Key::of_bytes(key), now, fresh)
+    }
+
+    /// The entry of a URI's endpoint, if there is one and the endpoint is spelled in the usual way: what
+    /// [`at`](Self::at) looks for first. Nothing keeps hold of the URI.
+    #[inline]
+    pub fn known(&self, uri: &Uri) -> Option<Arc<T>> {
+        let spelled = Key::as_spelled(uri);
+        self.kept(spelled, self.seed.hash(spelled))
     }
 
     /// The entry of a URI's endpoint, as [`get_or_insert`](Self::get_or_insert) has it.
@@ -148,103 +154,57 @@ impl<T: Spare> Keyed<T> {
         now: impl FnOnce() -> Instant,
         fresh: impl FnOnce() -> T,
     ) -> Arc<T> {
-        Key::of_endpoint(uri, &self.seed, |key, hash| {
-            self.entry(key, hash, now, fresh)
-        })
+        match self.known(uri) {
+            Some(value) => value,
+            None => self.at_normal_form(uri, now, fresh),
+        }
     }
 
-    #[inline]
-    fn entry(
+    #[cold]
+    fn at_normal_form(
         &self,
-        key: Key<'_>,
-        hash: u64,
+        uri: &Uri,
         now: impl FnOnce() -> Instant,
         fresh: impl FnOnce() -> T,
     ) -> Arc<T> {
-        let lock = self.shard(hash);
-        if let Some(value) = lock
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(hash, key)
-        {
-            return Arc::clone(value);
+        let form = normal_form(uri);
+        self.kept_or_inserted(Key::as_normal(uri, &form), now, fresh)
+    }
+
+    #[inline]
+    fn kept_or_inserted(
+        &self,
+        key: Key<'_>,
+        now: impl FnOnce() -> Instant,
+        fresh: impl FnOnce() -> T,
+    ) -> Arc<T> {
+        let hash = self.seed.hash(key);
+        match self.kept(key, hash) {
+            Some(value) => value,
+            None => self.insert(key, hash, now(), fresh()),
         }
-        self.insert(key, hash, now(), fresh())
     }
 
     /// A first call, or one for which there is no room: not the path that counts.
     #[cold]
     fn insert(&self, key: Key<'_>, hash: u64, now: Instant, fresh: T) -> Arc<T> {
         let fresh = Arc::new(fresh);
-        let mut shard = self
-            .shard(hash)
-            .write()
-            .unwrap_or_else(PoisonError::into_inner);
+        // What goes is dropped when the lock is free again.
+        let _gone;
+        let mut shard = self.shard(hash).write();
         if let Some(value) = shard.get(hash, key) {
             return Arc::clone(value);
         }
-        let value = Arc::clone(&fresh);
-        let entry = Entry {
-            hash,
-            key: key.keep(),
-            value,
-        };
-        if shard.index.contains_key(&hash) {
-            // Another key of the same 64 bits: it keeps its entry.
-        } else if shard.entries.len() < self.cap_per_shard {
-            shard.push(entry);
+        if shard.len() < self.cap_per_shard {
+            shard.push(hash, key, Arc::clone(&fresh));
             self.len.fetch_add(1, Ordering::Relaxed);
-            return fresh;
         } else if let Some(at) = shard.spare(now) {
-            shard.replace(at, entry);
-            return fresh;
+            _gone = shard.replace(at, hash, key, Arc::clone(&fresh));
+        } else {
+            let shared = shard.overflow.get_or_insert_with(|| Arc::clone(&fresh));
+            return Arc::clone(shared);
         }
-        Arc::clone(shard.overflow.get_or_insert(fresh))
-    }
-}
-
-impl<T> Shard<T> {
-    fn push(&mut self, entry: Entry<T>) {
-        self.index.insert(entry.hash, self.entries.len());
-        self.entries.push(entry);
-    }
-
-    fn replace(&mut self, at: usize, entry: Entry<T>) {
-        self.index.remove(&self.entries[at].hash);
-        self.index.insert(entry.hash, at);
-        self.entries[at] = entry;
-    }
-
-    #[inline]
-    fn get(&self, hash: u64, key: Key<'_>) -> Option<&Arc<T>> {
-        let entry = &self.entries[*self.index.get(&hash)?];
-        key.is(&entry.key).then_some(&entry.value)
-    }
-}
-
-impl<T: Spare> Shard<T> {
-    /// An entry that can go, of the next few after those looked at last.
-    fn spare(&mut self, now: Instant) -> Option<usize> {
-        for _ in 0..LOOK.min(self.entries.len()) {
-            let at = self.hand;
-            self.hand = (at + 1) % self.entries.len();
-            let value = &self.entries[at].value;
-            if Arc::strong_count(value) == 1 && value.is_spare(now) {
-                return Some(at);
-            }
-        }
-        None
-    }
-}
-
-impl<T> Default for Shard<T> {
-    fn default() -> Self {
-        Self {
-            index: HashMap::default(),
-            entries: Vec::new(),
-            hand: 0,
-            overflow: None,
-        }
+        fresh
     }
 }
 
@@ -256,32 +216,13 @@ impl<T> fmt::Debug for Keyed<T> {
     }
 }
 
-/// Passes on a key that is a hash already.
-#[derive(Default)]
-struct Hashed(u64);
-
-impl Hasher for Hashed {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
-        }
-    }
-
-    fn write_u64(&mut self, hash: u64) {
-        self.0 = hash;
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::cell::Cell;
     use std::collections::HashSet;
-    use std::sync::Barrier;
+    use std::panic::{self, AssertUnwindSafe};
     use std::sync::atomic::AtomicBool;
+    use std::sync::{Barrier, Weak};
     use std::thread;
     use std::time::Duration;
 
@@ -452,6 +393,50 @@ mod tests {
         });
         assert!(Arc::ptr_eq(&one, &other));
         assert_eq!(table.len(), 1);
+    }
+
+    #[test]
+    fn what_goes_is_dropped_when_the_lock_is_free() {
+        struct Nosy(Weak<Keyed<Nosy>>, Arc<AtomicUsize>);
+        impl Spare for Nosy {
+            fn is_spare(&self, _: Instant) -> bool {
+                true
+            }
+        }
+        impl Drop for Nosy {
+            fn drop(&mut self) {
+                let free = |table: Arc<Keyed<Nosy>>| table.shards[0].is_free();
+                let free = self.0.upgrade().is_some_and(free);
+                self.1.fetch_add(usize::from(free), Ordering::Relaxed);
+            }
+        }
+        let (table, dropped) = (Arc::new(Keyed::new(1)), Arc::new(AtomicUsize::new(0)));
+        let ask = |number: usize| {
+            let nosy = || Nosy(Arc::downgrade(&table), Arc::clone(&dropped));
+            table.get_or_insert(&key(number), Instant::now, nosy)
+        };
+        drop(ask(0));
+        let held = ask(1);
+        assert_eq!(dropped.load(Ordering::Relaxed), 1, "replaced");
+        drop([ask(2), ask(3)]);
+        assert_eq!(dropped.load(Ordering::Relaxed), 2, "too many for overflow");
+        drop(held);
+    }
+
+    #[test]
+    fn a_panic_under_the_lock_does_not_end_the_table() {
+        struct Bad;
+        impl Spare for Bad {
+            fn is_spare(&self, _: Instant) -> bool {
+                panic!("asked")
+            }
+        }
+        let table = Keyed::new(1);
+        table.get_or_insert(b"a", Instant::now, || Bad);
+        let ask = || table.get_or_insert(b"b", Instant::now, || Bad);
+        assert!(panic::catch_unwind(AssertUnwindSafe(ask)).is_err());
+        assert!(table.get(b"a").is_some() && table.get(b"b").is_none());
+        assert_eq!((table.len(), table.values().len()), (1, 1));
     }
 
     proptest! {
