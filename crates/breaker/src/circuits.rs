@@ -46,8 +46,16 @@ impl Circuits {
         Self { shared, kept }
     }
 
-    /// The circuit of a request to this URI.
+    /// The circuit of a request to this URI, where it need not be looked for any further.
     #[inline]
+    pub(crate) fn known(&self, uri: &Uri) -> Option<Arc<Entry>> {
+        match &self.kept {
+            Kept::One(entry) => Some(Arc::clone(entry)),
+            Kept::Many { table, .. } => table.known(uri),
+        }
+    }
+
+    /// The circuit of a request to this URI.
     pub(crate) fn at(&self, uri: &Uri) -> Arc<Entry> {
         match &self.kept {
             Kept::One(entry) => Arc::clone(entry),

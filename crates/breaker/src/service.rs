@@ -8,6 +8,7 @@ use outrigger_core::{BoxError, Classify};
 use tower_service::Service;
 
 use crate::circuits::Circuits;
+use crate::entry::Entry;
 use crate::guard::Guard;
 use crate::key::Key;
 use crate::uncalled::{Hindrance, Uncalled};
@@ -63,7 +64,7 @@ where
     }
 }
 
-// Both take the request apart where they hand it on. So it is read where it is and copied once; handed on
+// These take the request apart where they hand it on. So it is read where it is and copied once; handed on
 // whole, it would first be copied for them, too.
 impl<S, K, C: Clone> BreakerService<S, K, C> {
     #[inline(never)]
@@ -75,7 +76,6 @@ impl<S, K, C: Clone> BreakerService<S, K, C> {
         ResponseFuture::unwatched(future, self.classify.clone())
     }
 
-    /// Calls the inner service when it is ready and the circuit admits the call.
     #[inline(never)]
     fn call_watched<B>(&mut self, request: Request<B>) -> ResponseFuture<S, S::Future, B, C>
     where
@@ -87,32 +87,66 @@ impl<S, K, C: Clone> BreakerService<S, K, C> {
         let Some(circuits) = &self.circuits else {
             return self.call_unwatched(request);
         };
-        let (inner, classify) = (&mut self.inner, self.classify.clone());
-        let mut guard = Guard::new(match self.key.of(&request) {
-            None => circuits.at(request.uri()),
-            Some(key) => circuits.of(key.as_ref()),
-        });
-        // An open circuit refuses at once, be the inner service ready or never.
-        if let Err(open) = guard.check() {
-            return ResponseFuture::refused(open, classify);
-        }
-        let scope = Scope::open();
-        let hindrance = match inner.poll_ready(&mut Context::from_waker(Waker::noop())) {
-            Poll::Ready(Ok(())) => match guard.admit() {
-                Ok(()) => {
-                    // Told even where nothing was held back: a later attempt of the call may be.
-                    scope.launch();
-                    let future = guard.run(|| inner.call(request.map(|body| body)));
-                    return scope.close_with(|scope| {
-                        ResponseFuture::called(future, guard, scope, classify)
-                    });
-                }
-                Err(open) => Hindrance::Open(open),
-            },
-            Poll::Ready(Err(error)) => Hindrance::Dead(error.into()),
-            Poll::Pending => Hindrance::Busy,
+        let known = match self.key.of(&request) {
+            None => circuits.known(request.uri()),
+            Some(key) => Some(circuits.of(key.as_ref())),
         };
-        let uncalled = Uncalled::new(hindrance, inner, request, &mut guard, &classify);
-        ResponseFuture::uncalled(uncalled, guard, scope.close(), classify)
+        match known {
+            Some(entry) => start(&mut self.inner, request, entry, &self.classify),
+            None => self.call_first(request),
+        }
     }
+
+    /// A call to an endpoint that has no circuit yet, or is spelled in a way of its own.
+    #[cold]
+    fn call_first<B>(&mut self, request: Request<B>) -> ResponseFuture<S, S::Future, B, C>
+    where
+        S: Service<Request<B>> + Clone,
+        S::Error: Into<BoxError>,
+        C: Classify,
+    {
+        let request = request.map(|body| body);
+        let Some(circuits) = &self.circuits else {
+            return self.call_unwatched(request);
+        };
+        let entry = circuits.at(request.uri());
+        start(&mut self.inner, request, entry, &self.classify)
+    }
+}
+
+/// Calls the inner service when it is ready and the circuit admits the call.
+#[inline(always)] // the request is copied once
+fn start<S, B, C>(
+    inner: &mut S,
+    request: Request<B>,
+    entry: Arc<Entry>,
+    classify: &C,
+) -> ResponseFuture<S, S::Future, B, C>
+where
+    S: Service<Request<B>> + Clone,
+    S::Error: Into<BoxError>,
+    C: Classify + Clone,
+{
+    let (mut guard, classify) = (Guard::new(entry), classify.clone());
+    // An open circuit refuses at once, be the inner service ready or never.
+    if let Err(open) = guard.check() {
+        return ResponseFuture::refused(open, classify);
+    }
+    let scope = Scope::open();
+    let hindrance = match inner.poll_ready(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(Ok(())) => match guard.admit() {
+            Ok(()) => {
+                // Told even where nothing was held back: a later attempt of the call may be.
+                scope.launch();
+                let future = guard.run(|| inner.call(request.map(|body| body)));
+                return scope
+                    .close_with(|scope| ResponseFuture::called(future, guard, scope, classify));
+            }
+            Err(open) => Hindrance::Open(open),
+        },
+        Poll::Ready(Err(error)) => Hindrance::Dead(error.into()),
+        Poll::Pending => Hindrance::Busy,
+    };
+    let uncalled = Uncalled::new(hindrance, inner, request, &mut guard, &classify);
+    ResponseFuture::uncalled(uncalled, guard, scope.close(), classify)
 }

@@ -26,9 +26,9 @@ impl Limits {
 
     /// The limit of a request, where no function of the user must see its head: it costs 1.
     #[inline]
-    pub(crate) fn of<B>(&self, request: &Request<B>) -> Option<Arc<Entry>> {
+    pub(crate) fn known<B>(&self, request: &Request<B>) -> Option<Arc<Entry>> {
         match self.cost {
-            None => self.table.of(request, || Entry::new(&self.rules)),
+            None => self.table.known(request),
             Some(_) => None,
         }
     }

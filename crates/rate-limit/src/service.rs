@@ -55,13 +55,25 @@ where
     fn call(&mut self, request: Request<B>) -> Self::Future {
         match &self.limits {
             Some(limits) => send(request, limits, &mut self.inner),
-            None => RateLimitFuture::called(self.inner.call(request), None),
+            None => pass(request, &mut self.inner),
         }
     }
 }
 
+// What follows takes the request apart where it hands it on. So it is read where it is and copied once;
+// handed on whole, it would first be copied for these functions, too.
+
+/// Makes a call without any limit.
+#[inline(never)]
+fn pass<S: Service<Request<B>>, B>(
+    request: Request<B>,
+    inner: &mut S,
+) -> RateLimitFuture<S, S::Future, B> {
+    RateLimitFuture::called(inner.call(request.map(|body| body)), None)
+}
+
 /// Makes a call now, or when it is its turn.
-#[inline]
+#[inline(never)]
 fn send<S, B>(
     request: Request<B>,
     limits: &Limits,
@@ -71,7 +83,7 @@ where
     S: Service<Request<B>> + Clone,
     S::Error: Into<BoxError>,
 {
-    let Some(entry) = limits.of(&request) else {
+    let Some(entry) = limits.known(&request) else {
         return read(request, limits, inner);
     };
     let now = entry.now();
@@ -80,7 +92,7 @@ where
             // Told even where nothing was held back: a later attempt of the call may be.
             call::launch();
             let gone = Some(Gone { entry, at: now });
-            RateLimitFuture::called(inner.call(request), gone)
+            RateLimitFuture::called(inner.call(request.map(|body| body)), gone)
         }
         other => not_now(other, entry, 1, now, inner, request),
     }
@@ -166,6 +178,7 @@ fn not_now<S, B>(
 where
     S: Service<Request<B>> + Clone,
 {
+    let request = request.map(|body| body);
     let mut wait = Wait::new(entry, cost, deadline_of(&request));
     match ask {
         Ask::Failed(error) => RateLimitFuture::failed(error),

@@ -35,12 +35,12 @@ impl<T: Spare> Table<T> {
         }
     }
 
-    /// The limit of a request that is still whole, where no function must see its head.
+    /// The limit of a request that is still whole, where it need not be looked for any further.
     #[inline]
-    pub(crate) fn of<B>(&self, request: &Request<B>, fresh: impl FnOnce() -> T) -> Option<Arc<T>> {
+    pub(crate) fn known<B>(&self, request: &Request<B>) -> Option<Arc<T>> {
         match self {
             Self::Shared(limit) => Some(Arc::clone(limit)),
-            Self::Endpoints(table) => Some(table.at(request.uri(), Instant::now, fresh)),
+            Self::Endpoints(table) => table.known(request.uri()),
             Self::Keys(..) => None,
         }
     }

@@ -98,7 +98,7 @@ where
     S: Service<Request<B>> + Clone,
     S::Error: Into<BoxError>,
 {
-    let Some(gate) = gates.table.of(&request, || Gate::new(gates.limit)) else {
+    let Some(gate) = gates.table.known(&request) else {
         return read(request, gates, inner);
     };
     match gate.enter(gates.room()) {
