@@ -117,6 +117,13 @@ impl Index {
 }
 
 #[cfg(test)]
+impl Index {
+    pub(super) fn slots(&self) -> usize {
+        self.slots.len()
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 

@@ -105,3 +105,22 @@ impl<T> Default for Shard<T> {
         }))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_replaced_leaves_the_index_too() {
+        let (shard, value) = (Shard::default(), Arc::new(()));
+        let mut entries = shard.write();
+        entries.push(0, Key::of_bytes(b"0"), Arc::clone(&value));
+        let slots = entries.index.slots();
+        for hash in 1_u64..1_000 {
+            let key = hash.to_be_bytes();
+            entries.replace(0, hash, Key::of_bytes(&key), Arc::clone(&value));
+            assert!(entries.get(hash, Key::of_bytes(&key)).is_some());
+        }
+        assert_eq!((entries.len(), entries.index.slots()), (1, slots));
+    }
+}
