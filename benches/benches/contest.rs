@@ -4,8 +4,8 @@
 //! their ratio and its quartiles. A round counts when all its threads ran from its beginning to its end:
 //! two that a busy machine runs one after the other do not meet. Where it does not count, it is repeated.
 //!
-//! On two quiet cores (AMD EPYC 9004): 1.09 by one thread; by two 1.7 to 1.9, and with 20 and 50 steps of
-//! other work 1.3 to 1.4 and 1.1.
+//! On two quiet cores (AMD EPYC 9004), in five runs: 1.08 to 1.09 by one thread; by two 1.7 to 5.4, with 20
+//! steps of other work 1.3 to 2.2, and with 50 from 0.8 to 1.2.
 //!
 //! Times are no sure thing on a machine that does other things: it is no part of what gates a change.
 
