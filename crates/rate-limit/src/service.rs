@@ -136,7 +136,8 @@ where
     }
 }
 
-/// Makes a call whose limit and cost functions of the user read off its head.
+/// Makes a call whose limit must be looked for: in what a function of the user makes of its head, or as that
+/// of an endpoint that has none yet or is spelled in a way of its own.
 #[cold]
 fn read<S, B>(
     request: Request<B>,
