@@ -10,6 +10,7 @@
 mod concurrency;
 mod contract;
 mod feedback;
+mod flood;
 mod oracle;
 mod pace;
 mod refusal;
