@@ -64,7 +64,7 @@ where
 // handed on whole, it would first be copied for these functions, too.
 
 /// Makes a call without any limit.
-#[inline(never)]
+#[inline]
 fn pass<S: Service<Request<B>>, B>(
     request: Request<B>,
     inner: &mut S,
@@ -73,7 +73,7 @@ fn pass<S: Service<Request<B>>, B>(
 }
 
 /// Makes a call now, or when it is its turn.
-#[inline(never)]
+#[inline]
 fn send<S, B>(
     request: Request<B>,
     limits: &Limits,

@@ -82,7 +82,7 @@ where
     fn call(&mut self, request: Request<B>) -> Self::Future {
         match &self.gates {
             Some(gates) => admit(request, gates, &mut self.inner),
-            None => ConcurrencyFuture::called(self.inner.call(request), Permit::none()),
+            None => called(request, Permit::none(), &mut self.inner),
         }
     }
 }
@@ -123,7 +123,7 @@ where
         Poll::Ready(Ok(())) => {
             // Told even where nothing was held back: a later attempt of the call may be.
             call::launch();
-            ConcurrencyFuture::called(inner.call(request), permit)
+            called(request, permit, inner)
         }
         Poll::Ready(Err(error)) => {
             // An instance that failed to become ready is dead (tower): a new one takes its place.
@@ -132,6 +132,17 @@ where
         }
         Poll::Pending => ConcurrencyFuture::waiting(renew(inner), request, permit),
     }
+}
+
+/// Calls the inner service. The request is taken apart for it: so until here it is read where it is, and
+/// copied once; handed on whole, it would first be copied for `call`, too.
+#[inline(always)]
+fn called<S: Service<Request<B>>, B>(
+    request: Request<B>,
+    permit: Permit,
+    inner: &mut S,
+) -> ConcurrencyFuture<S, S::Future, B> {
+    ConcurrencyFuture::called(inner.call(request.map(|body| body)), permit)
 }
 
 /// Makes a call whose limit must be looked for: in what a function of the user makes of its head, or as that
