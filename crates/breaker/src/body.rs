@@ -2,12 +2,11 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use http_body::{Body, Frame, SizeHint};
-use outrigger_core::{Classify, End, Settle, Tracked, Verdict};
+use outrigger_core::{Classify, End, Settle, Tracked};
 use pin_project_lite::pin_project;
-use tokio::time::Instant;
 
-use crate::guard::Guard;
 use crate::judge;
+use crate::ticket::Ticket;
 
 pin_project! {
     /// The response body of [`BreakerService`](crate::BreakerService): how it ends is told to the
@@ -20,17 +19,17 @@ pin_project! {
 }
 
 impl<B: Body, C: Classify> ResponseBody<B, C> {
-    /// A body that the guard, where there is one, has yet to learn of.
+    /// A body of whose end the circuit, where there is a ticket, has yet to learn.
     #[inline]
-    pub(crate) fn watched(body: B, guard: Option<Guard>, classify: &C) -> Self
+    pub(crate) fn watched(body: B, ticket: Option<Ticket>, classify: &C) -> Self
     where
         C: Clone,
     {
-        let body = match guard {
-            Some(guard) => Tracked::new(
+        let body = match ticket {
+            Some(ticket) => Tracked::new(
                 body,
                 Ending {
-                    guard,
+                    ticket,
                     classify: classify.clone(),
                 },
             ),
@@ -76,21 +75,17 @@ impl<B: Body + Default, C: Classify> Default for ResponseBody<B, C> {
 /// What a circuit has yet to learn from the end of a body.
 #[derive(Debug)]
 struct Ending<C> {
-    guard: Guard,
+    ticket: Ticket,
     classify: C,
 }
 
 impl<C: Classify> Settle for Ending<C> {
     fn settle(mut self, end: End<'_>) {
-        judge::end(&mut self.guard, &self.classify, end);
+        judge::ended(&mut self.ticket, &self.classify, end);
     }
 
-    /// An answer that has begun is a success until its end says otherwise: a stream that lasts for
-    /// hours must not keep the circuit waiting.
     #[inline]
     fn data(&mut self) {
-        if self.guard.is_out() {
-            self.guard.finish(Verdict::Success, Instant::now());
-        }
+        judge::begun(&mut self.ticket);
     }
 }

@@ -5,7 +5,8 @@ use std::time::Duration;
 use outrigger_core::{Spare, Verdict};
 use tokio::time::Instant;
 
-use crate::circuit::{Admission, Circuit, Order, Receipt, Refusal, Settings, nanos};
+use crate::circuit::{Admission, Circuit, Order, Receipt, Refusal, Settings};
+use crate::clock::Clock;
 use crate::handle::Watchers;
 use crate::{Open, Snapshot};
 
@@ -21,7 +22,7 @@ pub(crate) struct Entry {
 pub(crate) struct Shared {
     pub(crate) settings: Settings,
     pub(crate) slow_call: Option<Duration>,
-    pub(crate) start: Instant,
+    pub(crate) clock: Clock,
     pub(crate) watchers: Option<Watchers>,
 }
 
@@ -51,10 +52,10 @@ impl Entry {
         }
     }
 
-    /// The instant from which a call is timed that goes now; none where no call is too slow.
+    /// Whether calls are timed, because they can be slow.
     #[inline]
-    pub(crate) fn starts(&self) -> Option<Instant> {
-        self.shared.slow_call.map(|_| Instant::now())
+    pub(crate) fn is_timed(&self) -> bool {
+        self.shared.slow_call.is_some()
     }
 
     #[cold]
@@ -73,25 +74,14 @@ impl Entry {
         admitted.map_err(|refusal| self.open(refusal, now))
     }
 
-    #[inline(always)] // on the way of every call
-    pub(crate) fn report(
-        &self,
-        admission: Admission,
-        verdict: Verdict,
-        now: Instant,
-    ) -> Option<Receipt> {
-        let counted = match verdict {
-            Verdict::Success => {
-                let settings = &self.shared.settings;
-                self.circuit.succeed(admission, self.at(now), settings)
-            }
-            _ => None,
-        };
-        counted.or_else(|| self.report_thoughtfully(admission, verdict, now))
+    /// Counts a success where that needs no thought.
+    #[inline]
+    pub(crate) fn succeed(&self, generation: u32, now: Instant) -> Option<Receipt> {
+        let step = self.shared.clock.step(now);
+        self.circuit.succeed(generation, step)
     }
 
-    #[cold]
-    fn report_thoughtfully(
+    pub(crate) fn report(
         &self,
         admission: Admission,
         verdict: Verdict,
@@ -106,15 +96,15 @@ impl Entry {
     }
 
     #[inline]
-    pub(crate) fn complete(&self, admission: Admission) {
-        self.circuit.complete(admission);
+    pub(crate) fn complete(&self, generation: u32) {
+        self.circuit.complete(generation);
     }
 
-    pub(crate) fn correct(&self, admission: Admission, receipt: Receipt, now: Instant) {
+    pub(crate) fn correct(&self, generation: u32, receipt: Receipt, now: Instant) {
         let before = self.circuit.generation();
         let settings = &self.shared.settings;
         let at = self.at(now);
-        self.circuit.correct(admission, receipt, at, settings, die);
+        self.circuit.correct(generation, receipt, at, settings, die);
         self.tell_since(before, now);
     }
 
@@ -130,10 +120,10 @@ impl Entry {
         self.tell_since(before, now);
     }
 
-    /// Whether the circuit has changed its state since this admission.
+    /// Whether the circuit has changed its state since this generation.
     #[inline]
-    pub(crate) fn has_turned(&self, admission: Admission) -> bool {
-        self.circuit.generation() != admission.generation
+    pub(crate) fn has_turned(&self, generation: u32) -> bool {
+        self.circuit.generation() != generation
     }
 
     /// Whether an answer that took from then to now is slow.
@@ -157,13 +147,13 @@ impl Entry {
         let (state, ..) = self.circuit.look(self.at(now), &self.shared.settings);
         let retry_at = refusal.retry_at.map(|at| {
             let after = Duration::from_nanos(at);
-            self.shared.start.checked_add(after).unwrap_or(now)
+            self.shared.clock.start.checked_add(after).unwrap_or(now)
         });
         Open::new(Arc::clone(&self.name), state, now, retry_at)
     }
 
     #[inline]
-    fn tell_since(&self, before: u64, now: Instant) {
+    fn tell_since(&self, before: u32, now: Instant) {
         if self.circuit.generation() != before {
             self.tell(now);
         }
@@ -179,7 +169,7 @@ impl Entry {
     /// An instant by the circuit's clock.
     #[inline]
     fn at(&self, now: Instant) -> u64 {
-        nanos(now.saturating_duration_since(self.shared.start))
+        self.shared.clock.nanos(now)
     }
 }
 

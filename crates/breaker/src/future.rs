@@ -6,11 +6,12 @@ use std::task::{Context, Poll, ready};
 use http::{Request, Response};
 use http_body::Body;
 use outrigger_core::call::Scope;
-use outrigger_core::{BoxError, Classify, End};
+use outrigger_core::{BoxError, Classify};
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
 use crate::guard::Guard;
+use crate::stage::Stage;
 use crate::uncalled::Uncalled;
 use crate::{Open, ResponseBody, judge};
 
@@ -25,6 +26,14 @@ pin_project! {
         guard: Option<Guard>,
         scope: Scope,
         classify: C,
+    }
+
+    impl<S, F, B, C> PinnedDrop for ResponseFuture<S, F, B, C> {
+        fn drop(this: Pin<&mut Self>) {
+            if let Some(guard) = this.project().guard && guard.is_timed() {
+                guard.note_if_late();
+            }
+        }
     }
 }
 
@@ -65,11 +74,12 @@ impl<S, F, B, C> ResponseFuture<S, F, B, C> {
     #[cold]
     pub(crate) fn uncalled(
         uncalled: Uncalled<S, B>,
-        guard: Guard,
+        mut guard: Guard,
         scope: Scope,
         classify: C,
     ) -> Self {
         let uncalled = Some(uncalled);
+        guard.hold();
         Self {
             state: State::Uncalled { uncalled },
             guard: Some(guard),
@@ -135,13 +145,8 @@ where
             return Poll::Pending;
         };
         let entered = this.scope.enter();
-        if !matches!(*this.state, State::Called { .. }) {
-            ready!(this.state.as_mut().poll_uncalled(guard, this.classify, cx))?;
-        }
-        if let Err(open) = guard.recall() {
-            // What is refused is cancelled now, and not when this future is dropped.
-            this.state.set(State::Uncalled { uncalled: None });
-            return Poll::Ready(Err(open.into()));
+        if guard.is_held() {
+            ready!(this.state.as_mut().poll_held(guard, this.classify, cx))?;
         }
         let StateProj::Called { future } = this.state.project() else {
             return Poll::Pending;
@@ -158,15 +163,17 @@ where
                 return Poll::Pending;
             }
         };
-        judge::head(guard, this.classify, &response);
-        if response.body().is_end_stream() {
-            // There is no body that would have to tell.
-            judge::end(guard, this.classify, End::Complete(None));
-        }
+        judge::answered(guard, this.classify, &response);
         drop(entered);
-        // Where there is more to learn, the body goes on with the guard.
-        let guard = this.guard.take_if(|guard| !guard.is_aside());
-        let watched = |body| ResponseBody::watched(body, guard, this.classify);
+        // Where there is more to learn, the body goes on with the ticket.
+        let guard = match response.body().is_end_stream() {
+            true => None,
+            false => this
+                .guard
+                .take_if(|guard| guard.ticket.stage() != Stage::ASIDE),
+        };
+        let ticket = guard.map(|guard| guard.ticket);
+        let watched = |body| ResponseBody::watched(body, ticket, this.classify);
         Poll::Ready(Ok(response.map(watched)))
     }
 }
@@ -176,24 +183,26 @@ where
     S: Service<Request<B>>,
     S::Error: Into<BoxError>,
 {
-    /// Waits for the inner service, and calls it.
+    /// Waits for the inner service and calls it, or asks once more whether what waits below it may go on.
     #[cold]
-    fn poll_uncalled(
+    fn poll_held(
         mut self: Pin<&mut Self>,
         guard: &mut Guard,
         classify: &impl Classify,
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), BoxError>> {
-        let StateProj::Uncalled { uncalled } = self.as_mut().project() else {
-            return Poll::Ready(Ok(()));
+        let result = match self.as_mut().project() {
+            StateProj::Called { .. } => guard.recall().map_err(Into::into),
+            StateProj::Uncalled { uncalled } => {
+                let called = ready!(Uncalled::poll(uncalled, guard, classify, cx));
+                called.map(|future| self.set(Self::Called { future }))
+            }
         };
-        let called = ready!(Uncalled::poll(uncalled, guard, classify, cx));
-        let (state, result) = match called {
-            Ok(future) => (Self::Called { future }, Ok(())),
-            // Its place before the inner service goes to another now, too.
-            Err(error) => (Self::Uncalled { uncalled: None }, Err(error)),
-        };
-        self.set(state);
+        if result.is_err() {
+            // What is refused is cancelled now, and not when the response future is dropped: its place
+            // before or in the inner service goes to another.
+            self.set(Self::Uncalled { uncalled: None });
+        }
         Poll::Ready(result)
     }
 }

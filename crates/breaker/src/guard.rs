@@ -1,3 +1,4 @@
+use std::mem;
 use std::sync::Arc;
 
 use outrigger_core::Verdict;
@@ -5,28 +6,14 @@ use outrigger_core::call::{self, Dispatch};
 use tokio::time::Instant;
 
 use crate::Open;
-use crate::circuit::{Admission, Receipt};
 use crate::entry::Entry;
+use crate::ticket::Ticket;
 
-/// A call on its way through a circuit. Dropped unfinished, it was cancelled, or has panicked.
+/// A call on its way through a circuit, up to its answer.
 #[derive(Debug)]
 pub(crate) struct Guard {
-    entry: Arc<Entry>,
-    stage: Stage,
+    pub(crate) ticket: Ticket,
     progress: Progress,
-    /// Whether the inner service is at work: an end in the meantime is a panic of it.
-    within: bool,
-}
-
-/// What the circuit knows of the call.
-#[derive(Clone, Copy, Debug)]
-enum Stage {
-    /// Nothing, or all that it will.
-    Aside,
-    /// It let it through.
-    Out(Admission),
-    /// It counted it as a success, which may turn out to be none.
-    Counted(Admission, Receipt),
 }
 
 /// How far the call has got.
@@ -42,47 +29,53 @@ impl Guard {
     #[inline(always)]
     pub(crate) fn new(entry: Arc<Entry>) -> Self {
         Self {
-            entry,
-            stage: Stage::Aside,
+            ticket: Ticket::new(entry),
             progress: Progress::Under(None),
-            within: false,
         }
     }
 
     /// Refuses the call, or says that it would be admitted now.
     #[inline]
     pub(crate) fn check(&self) -> Result<(), Open> {
-        self.entry.check()
+        self.ticket.entry().check()
     }
 
     /// Lets the call through, or refuses it.
     #[inline]
     pub(crate) fn admit(&mut self) -> Result<(), Open> {
-        self.stage = Stage::Out(self.entry.admit()?);
-        self.progress = Progress::Under(self.entry.starts());
+        self.ticket.admit()?;
+        self.progress = Progress::Under(None);
+        if self.ticket.entry().is_timed() {
+            self.progress = Progress::Under(Some(Instant::now()));
+        }
         Ok(())
     }
 
-    /// Runs the inner service.
+    /// Runs the inner service. A panic of it is a failure.
     #[inline(always)]
     pub(crate) fn run<R>(&mut self, inner: impl FnOnce() -> R) -> R {
-        self.within = true;
+        let within = Within(&mut self.ticket);
         let result = inner();
-        self.within = false;
+        mem::forget(within);
         result
+    }
+
+    /// The call waits for the inner service.
+    pub(crate) fn hold(&mut self) {
+        self.progress = Progress::Held;
+    }
+
+    #[inline]
+    pub(crate) fn is_held(&self) -> bool {
+        matches!(self.progress, Progress::Held)
     }
 
     /// Whether the call, which may go on to be dispatched now, is refused after all: its circuit has
     /// changed its state while it was held back below, and admits no other.
-    #[inline]
     pub(crate) fn recall(&mut self) -> Result<(), Open> {
-        match (self.progress, self.stage) {
-            (Progress::Held, Stage::Out(admission)) if self.entry.has_turned(admission) => {
-                // An admission to a state that has passed: there is nothing to give back.
-                self.stage = Stage::Aside;
-                self.admit()
-            }
-            _ => Ok(()),
+        match self.ticket.lapse() {
+            true => self.admit(),
+            false => Ok(()),
         }
     }
 
@@ -93,7 +86,7 @@ impl Guard {
             return;
         };
         match (call.dispatch(), self.progress) {
-            (Dispatch::Waiting, _) => self.progress = Progress::Held,
+            (Dispatch::Waiting, _) => self.hold(),
             (Dispatch::Sent(at), Progress::Under(Some(since))) if at <= since => {}
             (Dispatch::Sent(at), _) => self.dispatched(at),
             (_, Progress::Held) => self.dispatched(Instant::now()),
@@ -101,76 +94,48 @@ impl Guard {
         }
     }
 
-    /// The call is judged.
+    /// Counts the call as a success where that needs no thought, and says whether it did; the last word
+    /// on it, where its end has come.
     #[inline(always)]
-    pub(crate) fn finish(&mut self, verdict: Verdict, now: Instant) {
-        if let Stage::Out(admission) = self.stage {
-            let receipt = self.entry.report(admission, verdict, now);
-            self.stage = receipt.map_or(Stage::Aside, |receipt| Stage::Counted(admission, receipt));
+    pub(crate) fn succeed(&mut self, ended: bool) -> bool {
+        !self.is_timed() && self.ticket.succeed(ended, Instant::now())
+    }
+
+    /// Notes of a call that is still out whether it has taken too long so far: its head has come but does
+    /// not tell how it will end, or nobody waits for it any longer.
+    #[cold]
+    pub(crate) fn note_if_late(&mut self) {
+        if self.is_timed() && self.is_slow(Instant::now()) {
+            self.ticket.note_late();
         }
     }
 
-    /// A call that was counted as a success was one to its end, or has failed after all.
-    #[inline(always)]
-    pub(crate) fn settle(&mut self, failed: bool) {
-        if let Stage::Counted(admission, receipt) = self.stage {
-            self.stage = Stage::Aside;
-            match failed {
-                false => self.entry.complete(admission),
-                true => self.entry.correct(admission, receipt, Instant::now()),
-            }
-        }
-    }
-
-    /// Whether the call was let through and is not judged yet.
     #[inline]
-    pub(crate) fn is_out(&self) -> bool {
-        matches!(self.stage, Stage::Out(_))
+    pub(crate) fn is_timed(&self) -> bool {
+        matches!(self.progress, Progress::Under(Some(_)))
     }
 
-    /// Whether there is nothing left to say.
-    #[inline]
-    pub(crate) fn is_aside(&self) -> bool {
-        matches!(self.stage, Stage::Aside)
-    }
-
-    /// A verdict, or that the call was slow: a success that was, or an end that was not the peer's
-    /// doing but came after it had had time enough.
+    /// Whether the call, which may be timed, has taken too long.
     #[inline(always)]
-    pub(crate) fn weigh(&self, verdict: Verdict, impatient: bool, now: Instant) -> Verdict {
-        let may_be_slow = match verdict {
-            Verdict::Success => true,
-            Verdict::Neutral => impatient,
-            Verdict::Slow | Verdict::Failure => false,
-        };
+    pub(crate) fn is_slow(&self, now: Instant) -> bool {
         match self.progress {
-            Progress::Under(Some(since)) if may_be_slow && self.entry.is_slow(since, now) => {
-                Verdict::Slow
-            }
-            _ => verdict,
+            Progress::Under(Some(since)) => self.ticket.entry().is_slow(since, now),
+            _ => false,
         }
     }
 
     fn dispatched(&mut self, at: Instant) {
         self.progress = Progress::Under(Some(at));
-        if let Stage::Out(admission) = self.stage
-            && admission.probe.is_some()
-        {
-            self.entry.dispatched(admission, at);
-        }
+        self.ticket.dispatched(at);
     }
 }
 
-impl Drop for Guard {
-    #[inline]
+/// While it lives, the inner service is at work: that it is dropped is a panic of it.
+struct Within<'a>(&'a mut Ticket);
+
+impl Drop for Within<'_> {
+    #[cold]
     fn drop(&mut self) {
-        if self.is_out() {
-            let now = Instant::now();
-            let verdict = match self.within {
-                true => Verdict::Failure,
-                false => self.weigh(Verdict::Neutral, true, now),
-            };
-            self.finish(verdict, now);
-        }
+        self.0.finish(Verdict::Failure, Instant::now());
     }
 }

@@ -2,11 +2,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use outrigger_core::HttpClassify;
-use tokio::time::Instant;
 use tower_layer::Layer;
 
 use crate::circuit::{BUCKETS, Settings};
 use crate::circuits::{Circuits, Per};
+use crate::clock::Clock;
 use crate::entry::Shared;
 use crate::key::{ByEndpoint, ByKey};
 use crate::{BreakerHandle, BreakerService, Trip};
@@ -128,8 +128,9 @@ impl<K, C> BreakerLayer<K, C> {
         self
     }
 
-    /// Takes an answer for slow whose head comes later than this after the dispatch of the request, or
-    /// after the call where no transport reports the dispatch. A call that was dropped or cut by its
+    /// Takes a good answer for slow whose head comes later than this after the dispatch of the request, or
+    /// after the call where no transport reports the dispatch; how long its body takes is no matter, also
+    /// where only that tells that it was good (gRPC). A call that was dropped or cut by its
     /// deadline after so long is slow, too. What that leads to is [`Trip::slow`]'s. Default: none.
     #[must_use]
     pub fn slow_call(mut self, slow_call: Duration) -> Self {
@@ -201,10 +202,11 @@ impl Rules {
     fn make(&self) -> Arc<Circuits> {
         let open = (self.open_for, self.open_at_most);
         let settings = Settings::new(self.trip, open, self.probes, self.lease, self.ramp, BUCKETS);
+        let step = settings.step;
         let shared = Shared {
             settings,
             slow_call: self.slow_call,
-            start: Instant::now(),
+            clock: Clock::new(step),
             watchers: self.handle.as_ref().map(BreakerHandle::watchers),
         };
         let circuits = Arc::new(Circuits::new(self.per, shared, self.circuits));

@@ -74,6 +74,7 @@
 mod body;
 mod circuit;
 mod circuits;
+mod clock;
 mod entry;
 mod error;
 mod future;
@@ -84,6 +85,8 @@ mod key;
 mod layer;
 mod service;
 mod snapshot;
+mod stage;
+mod ticket;
 mod uncalled;
 
 pub use outrigger_core::{Classify, GrpcClassify, HttpClassify, Verdict};

@@ -17,7 +17,7 @@ const ASK_AGAIN: u64 = 1_000_000_000;
 /// so count in one window.
 #[derive(Clone, Debug)]
 pub(super) struct Machine {
-    pub(super) generation: u64,
+    pub(super) generation: u32,
     pub(super) mode: Mode,
     /// How often in a row it has opened; 0 again after a stable time.
     pub(super) openings: u32,
@@ -153,7 +153,7 @@ impl Machine {
 
     /// Goes over to another state, and another generation.
     pub(super) fn turn(&mut self, mode: Mode) {
-        self.generation += 1;
+        self.generation = self.generation.wrapping_add(1);
         self.mode = mode;
     }
 

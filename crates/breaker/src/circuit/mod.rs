@@ -43,7 +43,7 @@ pub(crate) struct Circuit<const N: usize = BUCKETS> {
 /// A call that was let through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Admission {
-    pub(crate) generation: u64,
+    pub(crate) generation: u32,
     pub(crate) probe: Option<NonZeroU32>,
 }
 
@@ -87,7 +87,7 @@ impl<const N: usize> Circuit<N> {
     #[inline]
     pub(crate) fn pass(&self) -> Option<Admission> {
         let word = self.word.load(Ordering::SeqCst);
-        let (generation, probe) = (word >> 2, None);
+        let (generation, probe) = ((word >> 2) as u32, None);
         (word & FREE != 0).then_some(Admission { generation, probe })
     }
 
@@ -111,31 +111,23 @@ impl<const N: usize> Circuit<N> {
         die: fn() -> u64,
     ) -> Option<Receipt> {
         if verdict == Verdict::Success
-            && let Some(receipt) = self.succeed(admission, now, settings)
+            && let Some(receipt) = self.succeed(admission.generation, now / settings.step)
         {
             return Some(receipt);
         }
         self.report_thoughtfully(admission, verdict, now, settings, die)
     }
 
-    /// Counts a call that has ended well where that needs no thought.
+    /// Counts a call that has ended well in this step of time where that needs no thought.
     #[inline]
-    pub(crate) fn succeed(
-        &self,
-        admission: Admission,
-        now: u64,
-        settings: &Settings,
-    ) -> Option<Receipt> {
-        let generation = admission.generation;
+    pub(crate) fn succeed(&self, generation: u32, step: u64) -> Option<Receipt> {
         let closed = || self.is_closed(generation);
-        self.window
-            .count_success(generation, now / settings.step, closed)
+        self.window.count_success(generation, step, closed)
     }
 
     /// A call that was counted as a success was one to its end.
     #[inline]
-    pub(crate) fn complete(&self, admission: Admission) {
-        let generation = admission.generation;
+    pub(crate) fn complete(&self, generation: u32) {
         let holds = || self.generation() == generation;
         self.window.complete(generation, holds);
     }
@@ -143,20 +135,20 @@ impl<const N: usize> Circuit<N> {
     /// A call that was counted as a success has failed after all.
     pub(crate) fn correct(
         &self,
-        admission: Admission,
+        generation: u32,
         receipt: Receipt,
         now: u64,
         settings: &Settings,
         die: fn() -> u64,
     ) {
         let mut machine = self.lock(now, settings);
-        if machine.generation != admission.generation {
+        if machine.generation != generation {
             return;
         }
         match machine.mode {
             Mode::HalfOpen(_) => machine.open(now, settings, die),
             Mode::Closed { .. } | Mode::Ramping(_) => {
-                let (generation, step) = (admission.generation, now / settings.step);
+                let step = now / settings.step;
                 self.window.correct(receipt, generation, step, || true);
                 self.trip(&mut machine, now, settings, die);
             }
@@ -193,8 +185,8 @@ impl<const N: usize> Circuit<N> {
 
     /// A number that grows with every change of state but the end of a ramp.
     #[inline]
-    pub(crate) fn generation(&self) -> u64 {
-        self.word.load(Ordering::SeqCst) >> 2
+    pub(crate) fn generation(&self) -> u32 {
+        (self.word.load(Ordering::SeqCst) >> 2) as u32
     }
 
     /// Whether a new one in its place would behave alike, or be a little stricter: it remembers no
@@ -209,8 +201,8 @@ impl<const N: usize> Circuit<N> {
 
     /// Whether it is closed, and its state of this generation.
     #[inline]
-    fn is_closed(&self, generation: u64) -> bool {
-        self.word.load(Ordering::SeqCst) == generation << 2 | FREE | COUNTED
+    fn is_closed(&self, generation: u32) -> bool {
+        self.word.load(Ordering::SeqCst) == word(generation, FREE | COUNTED)
     }
 
     /// Any report that is not simply counted.
@@ -232,7 +224,7 @@ impl<const N: usize> Circuit<N> {
     /// Counts a report of a circuit that is closed, and opens it when that is due.
     fn report_closed(
         &self,
-        generation: u64,
+        generation: u32,
         verdict: Verdict,
         now: u64,
         settings: &Settings,
@@ -265,7 +257,7 @@ impl<const N: usize> Circuit<N> {
         admitted
     }
 
-    fn trip_if_due(&self, generation: u64, now: u64, settings: &Settings, die: fn() -> u64) {
+    fn trip_if_due(&self, generation: u32, now: u64, settings: &Settings, die: fn() -> u64) {
         if settings
             .trip
             .is_due(&self.counts(generation, now, settings))
@@ -321,7 +313,7 @@ impl<const N: usize> Circuit<N> {
         }
     }
 
-    fn counts(&self, generation: u64, now: u64, settings: &Settings) -> Counts {
+    fn counts(&self, generation: u32, now: u64, settings: &Settings) -> Counts {
         self.window
             .counts(generation, now / settings.step, settings.recent)
     }
@@ -340,9 +332,14 @@ impl<const N: usize> Circuit<N> {
             Mode::ForcedClosed => FREE,
             _ => 0,
         };
-        let word = machine.generation << 2 | mode;
-        self.word.store(word, Ordering::SeqCst);
+        self.word
+            .store(word(machine.generation, mode), Ordering::SeqCst);
     }
+}
+
+#[inline]
+fn word(generation: u32, mode: u64) -> u64 {
+    u64::from(generation) << 2 | mode
 }
 
 /// How a verdict is counted, if at all.

@@ -29,7 +29,26 @@ struct Bucket {
 /// Where a call was counted as a success: what it takes to take that back.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Receipt {
-    pub(super) step: u64,
+    /// The step, of which no more than the last [`BITS`](Self::BITS) need be kept.
+    pub(crate) step: u32,
+}
+
+impl Receipt {
+    /// So many bits tell all steps apart that a stamp does, and more.
+    pub(crate) const BITS: u32 = 30;
+    const STEPS: u64 = (1 << Self::BITS) - 1;
+
+    #[inline]
+    pub(super) fn of(step: u64) -> Self {
+        let step = step as u32;
+        Self { step }
+    }
+
+    /// How many steps ago that was; 0 where it is yet to come.
+    fn age(self, step: u64) -> u64 {
+        let age = step.wrapping_sub(self.step.into()) & Self::STEPS;
+        if age > Self::STEPS / 2 { 0 } else { age }
+    }
 }
 
 /// What is counted.
@@ -53,13 +72,13 @@ impl<const N: usize> Window<N> {
     #[inline]
     pub(crate) fn count_success(
         &self,
-        generation: u64,
+        generation: u32,
         step: u64,
         holds: impl Fn() -> bool,
     ) -> Option<Receipt> {
         let (bucket, stamp) = self.at(generation, step);
         let counted = bucket.calls.add_at_once(stamp, holds);
-        counted.then_some(Receipt { step })
+        counted.then_some(Receipt::of(step))
     }
 
     /// Counts a call in the bucket of this step of time, for as long as `holds` says that the
@@ -67,7 +86,7 @@ impl<const N: usize> Window<N> {
     pub(crate) fn count(
         &self,
         mark: Mark,
-        generation: u64,
+        generation: u32,
         step: u64,
         holds: impl Fn() -> bool,
     ) -> Receipt {
@@ -81,15 +100,15 @@ impl<const N: usize> Window<N> {
                 self.run.add(stamp_of_run(generation), &holds);
             }
         }
-        Receipt { step }
+        Receipt::of(step)
     }
 
     /// Ends a run of failures: a success was one to its end.
     #[inline]
-    pub(crate) fn complete(&self, generation: u64, holds: impl Fn() -> bool) {
+    pub(crate) fn complete(&self, generation: u32, holds: impl Fn() -> bool) {
         let stamp = stamp_of_run(generation);
         // Mostly there is none, and nothing is written.
-        if self.run.get(stamp) != 0 {
+        if self.run.has_any(stamp) {
             self.run.change(stamp, holds, |_| 0);
         }
     }
@@ -98,21 +117,21 @@ impl<const N: usize> Window<N> {
     pub(crate) fn correct(
         &self,
         receipt: Receipt,
-        generation: u64,
+        generation: u32,
         step: u64,
         holds: impl Fn() -> bool,
     ) {
-        if step.saturating_sub(receipt.step) >= N as u64 {
+        if receipt.age(step) >= N as u64 {
             self.count(Mark::Failure, generation, step, holds);
             return;
         }
-        let (bucket, stamp) = self.at(generation, receipt.step);
+        let (bucket, stamp) = self.at(generation, receipt.step.into());
         bucket.failures.add(stamp, &holds);
         self.run.add(stamp_of_run(generation), &holds);
     }
 
     /// What the window holds at this step of time, of which so many of the last steps are recent.
-    pub(crate) fn counts(&self, generation: u64, step: u64, recent: u64) -> Counts {
+    pub(crate) fn counts(&self, generation: u32, step: u64, recent: u64) -> Counts {
         let mut counts = Counts {
             run: self.run.get(stamp_of_run(generation)),
             ..Counts::default()
@@ -127,7 +146,7 @@ impl<const N: usize> Window<N> {
 
     /// Adds what the buckets of these steps hold.
     #[inline]
-    fn add(&self, counts: &mut Counts, generation: u64, steps: Range<u64>) {
+    fn add(&self, counts: &mut Counts, generation: u32, steps: Range<u64>) {
         for step in steps {
             let (bucket, stamp) = self.at(generation, step);
             counts.calls += bucket.calls.get(stamp);
@@ -151,9 +170,9 @@ impl<const N: usize> Window<N> {
     }
 
     #[inline]
-    fn at(&self, generation: u64, step: u64) -> (&Bucket, u64) {
+    fn at(&self, generation: u32, step: u64) -> (&Bucket, u64) {
         let (lap, at) = (step / N as u64, step % N as u64);
-        let stamp = generation << GENERATION | (lap & LAPS) << LAP;
+        let stamp = stamp_of_run(generation) | (lap & LAPS) << LAP;
         (&self.buckets[at as usize], stamp)
     }
 }
@@ -166,8 +185,8 @@ const COUNT: u64 = (1 << LAP) - 1;
 /// ahead, the lap is an old one, and the number has come round.
 const STALLED: u64 = 1 << 10;
 
-fn stamp_of_run(generation: u64) -> u64 {
-    generation << GENERATION
+fn stamp_of_run(generation: u32) -> u64 {
+    u64::from(generation) << GENERATION
 }
 
 /// A count that stands under a stamp of generation and lap.
@@ -195,6 +214,13 @@ impl Tally {
     #[inline]
     fn get(&self, stamp: u64) -> u64 {
         count_under(stamp, self.0.load(Ordering::SeqCst))
+    }
+
+    /// Whether there is more than nothing under this stamp.
+    #[inline]
+    fn has_any(&self, stamp: u64) -> bool {
+        let count = self.0.load(Ordering::SeqCst) ^ stamp;
+        count.wrapping_sub(1) < COUNT
     }
 
     #[cold]
@@ -318,6 +344,20 @@ mod tests {
             counts(1, 1, 1),
             "long gone: one more"
         );
+    }
+
+    #[test]
+    fn a_receipt_knows_its_age_though_its_step_is_cut_short() {
+        let far = 5 << Receipt::BITS;
+        for (step, now, age) in [(7, 7, 0), (7, 10, 3), (7, 5, 0), (far - 1, far + 1, 2)] {
+            assert_eq!(Receipt::of(step).age(now), age, "{step} at {now}");
+        }
+        let window = Window::<4>::new();
+        let Receipt { step } = window.count(Mark::Success, 1, far - 1, always);
+        let step = step % (1 << Receipt::BITS);
+        let receipt = Receipt { step };
+        window.correct(receipt, 1, far + 1, always);
+        assert_eq!(window.counts(1, far + 1, 0), counts(1, 1, 1));
     }
 
     #[test]

@@ -25,7 +25,7 @@ fn streaming() -> (
     (server, written)
 }
 
-fn status(status: &'static str) -> HeaderMap {
+fn grpc(status: &'static str) -> HeaderMap {
     HeaderMap::from_iter([("grpc-status".parse().unwrap(), status.parse().unwrap())])
 }
 
@@ -79,7 +79,7 @@ async fn grpc_trailers_that_say_unavailable_open_it_though_http_says_200() {
         for _ in 0..5 {
             let response = service.clone().oneshot(get()).await.unwrap();
             let mut sender = written.recv().await.unwrap();
-            sender.send_trailers(status("14")).await.unwrap();
+            sender.send_trailers(grpc("14")).await.unwrap();
             drop(sender);
             response.into_body().collect().await.unwrap();
         }
@@ -97,11 +97,65 @@ async fn a_grpc_stream_that_fails_after_messages_is_one_failure() {
         for _ in 0..3 {
             sender.send_data(Bytes::from("message")).await.unwrap();
         }
-        sender.send_trailers(status("14")).await.unwrap();
+        sender.send_trailers(grpc("14")).await.unwrap();
         drop(sender);
         response.into_body().collect().await.unwrap();
     }
     assert_eq!(call(&service, get()).await, REFUSED);
+}
+
+/// What became of four answers that come to `status` in the end, whose heads take so long each, and
+/// whose bodies are read up to their first message or to their ends.
+async fn timed(head: Duration, status: &'static str, read: bool) -> (u64, u64, u64) {
+    let (server, mut written) = streaming();
+    let late = service_fn(move |request: Request<()>| {
+        let answer = server.clone().oneshot(request);
+        async move {
+            pause(head).await;
+            answer.await
+        }
+    });
+    let handle = BreakerHandle::new();
+    let trip = Trip::slow(Ratio::percent(100))
+        .min_calls(100)
+        .window(100 * SECOND);
+    let layer = BreakerLayer::new(trip).slow_call(SECOND).handle(&handle);
+    let service = layer.classify(GrpcClassify).layer(late);
+    for message in [true, false, true, false] {
+        let response = service.clone().oneshot(get()).await.unwrap();
+        let mut sender = written.recv().await.unwrap();
+        // However long the rest takes.
+        pause(5 * SECOND).await;
+        if message {
+            sender.send_data(Bytes::from("message")).await.unwrap();
+        }
+        sender.send_trailers(grpc(status)).await.unwrap();
+        drop(sender);
+        if read {
+            response.into_body().collect().await.unwrap();
+        }
+    }
+    let seen = &handle.snapshots()[0];
+    (seen.calls(), seen.slow(), seen.failures())
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_is_slow_by_its_head_though_only_its_trailers_tell_that_it_was_good() {
+    let (late, soon) = (1_500 * MS, 500 * MS);
+    assert_eq!(timed(late, "0", true).await, (4, 4, 0));
+    assert_eq!(timed(soon, "0", true).await, (4, 0, 0));
+    assert_eq!(
+        timed(late, "14", true).await,
+        (4, 2, 4),
+        "a stream that began late, and failed"
+    );
+    assert_eq!(
+        timed(late, "8", true).await,
+        (2, 2, 0),
+        "without a message it says nothing"
+    );
+    assert_eq!(timed(late, "0", false).await, (4, 4, 0), "dropped");
+    assert_eq!(timed(soon, "0", false).await, (0, 0, 0), "dropped");
 }
 
 #[tokio::test(start_paused = true)]
@@ -194,7 +248,7 @@ async fn hints_and_trailers_pass_through() {
     let service = three().layer(server);
     let response = service.clone().oneshot(get()).await.unwrap();
     let mut sender = written.recv().await.unwrap();
-    sender.send_trailers(status("0")).await.unwrap();
+    sender.send_trailers(grpc("0")).await.unwrap();
     drop(sender);
     let collected = response.into_body().collect().await.unwrap();
     assert_eq!(collected.trailers().unwrap()["grpc-status"], "0");

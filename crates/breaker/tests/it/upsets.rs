@@ -2,8 +2,12 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::task::{Context, Waker};
+use std::thread;
 
-use outrigger_breaker::BreakerHandle;
+use http::HeaderMap;
+use http_body_util::Full;
+use outrigger_breaker::{BreakerHandle, Verdict};
+use outrigger_core::End;
 use tokio_test::{assert_pending, task};
 
 use super::*;
@@ -77,6 +81,90 @@ async fn a_panic_of_the_classifier_gives_the_probe_back_and_counts_neither_way()
         assert_eq!(call(&service, get()).await, Came::To(200));
     }
     assert_eq!(handle.snapshots()[0].state(), State::Ramping);
+}
+
+/// Panics when it is dropped.
+struct Clinging;
+
+impl Drop for Clinging {
+    fn drop(&mut self) {
+        assert!(thread::panicking(), "user code");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_probe_whose_future_panics_as_it_is_dropped_is_given_back() {
+    let server = service_fn(async |request: Request<()>| {
+        if request.uri().path() == "/clinging" {
+            let _clinging = Clinging;
+            return std::future::pending().await;
+        }
+        answer(if request.uri().path() == "/ill" {
+            503
+        } else {
+            200
+        })
+    });
+    let handle = BreakerHandle::new();
+    let service = three().handle(&handle).layer(server);
+    for _ in 0..3 {
+        call(&service, to("http://a.example/ill")).await;
+    }
+    pause(6 * SECOND).await;
+    for _ in 0..1_000 {
+        let mut probe = task::spawn(service.clone().call(to("http://a.example/clinging")));
+        assert_pending!(probe.poll());
+        assert!(catch_unwind(AssertUnwindSafe(|| drop(probe))).is_err());
+    }
+    assert_eq!(handle.snapshots()[0].state(), State::HalfOpen);
+    for _ in 0..3 {
+        assert_eq!(call(&service, get()).await, Came::To(200));
+    }
+    assert_eq!(handle.snapshots()[0].state(), State::Ramping);
+}
+
+/// Judges a good answer by the end of its body, and panics at that.
+#[derive(Clone, Debug)]
+struct Bursting;
+
+impl Classify for Bursting {
+    fn head(&self, status: StatusCode, _: &HeaderMap) -> Option<Verdict> {
+        (status != StatusCode::OK).then_some(Verdict::Failure)
+    }
+
+    fn end(&self, _: End<'_>) -> Verdict {
+        assert!(thread::panicking(), "user code");
+        Verdict::Neutral
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_of_the_classifier_at_the_end_of_a_body_gives_the_probe_back() {
+    let server = service_fn(async |request: Request<()>| {
+        let body = Full::<Bytes>::from("body");
+        let status = if request.uri().path() == "/ill" {
+            503
+        } else {
+            200
+        };
+        Ok::<_, BoxError>(Response::builder().status(status).body(body)?)
+    });
+    let handle = BreakerHandle::new();
+    let service = three().classify(Bursting).handle(&handle).layer(server);
+    for _ in 0..3 {
+        let response = service
+            .clone()
+            .oneshot(to("http://a.example/ill"))
+            .await
+            .unwrap();
+        assert_eq!(response.status(), 503);
+    }
+    pause(6 * SECOND).await;
+    for _ in 0..1_000 {
+        let response = service.clone().oneshot(get()).await.unwrap();
+        assert!(catch_unwind(AssertUnwindSafe(|| drop(response))).is_err());
+    }
+    assert_eq!(handle.snapshots()[0].state(), State::HalfOpen);
 }
 
 #[tokio::test(start_paused = true)]

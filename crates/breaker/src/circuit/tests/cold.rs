@@ -52,7 +52,7 @@ impl Traffic {
         self.circuit
             .report(admission, verdict, now, settings, middle);
         if !fails {
-            self.circuit.complete(admission);
+            self.circuit.complete(admission.generation);
         }
         true
     }

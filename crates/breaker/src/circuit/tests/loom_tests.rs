@@ -89,7 +89,7 @@ fn a_late_success_never_moves_a_circuit_that_is_probed_meanwhile() {
             let (circuit, settings) = (Arc::clone(&circuit), settings.clone());
             thread::spawn(move || {
                 circuit.report(late, Success, 2 * UNIT, &settings, middle);
-                circuit.complete(late);
+                circuit.complete(late.generation);
             })
         };
         let probing = {

@@ -102,10 +102,10 @@ impl Twins {
                 if failed {
                     let (now, settings) = (self.now, &self.settings);
                     self.circuit
-                        .correct(admission, receipt, now, settings, middle);
+                        .correct(admission.generation, receipt, now, settings, middle);
                     self.model.correct(ticket, now);
                 } else {
-                    self.circuit.complete(admission);
+                    self.circuit.complete(admission.generation);
                     self.model.complete(ticket);
                 }
             }

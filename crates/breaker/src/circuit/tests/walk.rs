@@ -106,16 +106,16 @@ impl Place {
                     go(&report(admission(None), verdict));
                 }
             }
-            go(&|place| place.circuit.complete(admission(None)));
+            go(&|place| place.circuit.complete(generation));
         }
         if counts.failures < counts.calls || state == State::HalfOpen {
             for back in 0..N as u64 {
                 let step = (self.now / settings.step).saturating_sub(back);
                 go(&move |place| {
-                    let (receipt, now) = (Receipt { step }, place.now);
+                    let (receipt, now) = (Receipt::of(step), place.now);
                     place
                         .circuit
-                        .correct(admission(None), receipt, now, settings, middle);
+                        .correct(generation, receipt, now, settings, middle);
                 });
             }
         }
@@ -136,9 +136,14 @@ impl Place {
                     let (now, settings) = (self.now, settings);
                     self.circuit
                         .report(admission, verdict, now, settings, middle);
-                    self.circuit
-                        .correct(admission, Receipt::default(), now, settings, middle);
-                    self.circuit.complete(admission);
+                    self.circuit.correct(
+                        admission.generation,
+                        Receipt::default(),
+                        now,
+                        settings,
+                        middle,
+                    );
+                    self.circuit.complete(admission.generation);
                 }
             }
         }
@@ -158,7 +163,7 @@ impl Place {
                         place
                             .circuit
                             .report(admission, verdict, now, settings, middle);
-                        place.circuit.complete(admission);
+                        place.circuit.complete(admission.generation);
                     }
                     Err(_) => refused += 1,
                 }
