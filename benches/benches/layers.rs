@@ -29,7 +29,6 @@
 //! responses and futures, which are large values.
 
 use std::future::{Ready, ready};
-use std::hint::black_box;
 use std::mem;
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -40,7 +39,7 @@ use gungraun::{
 };
 use http::{Request, Response};
 use http_body_util::Empty;
-use outrigger_benches::{Instant, call, get};
+use outrigger_benches::{BARE, Instant, call, get};
 use outrigger_breaker::{BreakerLayer, BreakerService, ByEndpoint, HttpClassify};
 use outrigger_rate_limit::{
     ConcurrencyLayer, ConcurrencyService, Quota, RateLimitLayer, RateLimitService,
@@ -53,19 +52,12 @@ use tower::timeout::{Timeout, TimeoutLayer as TowerTimeoutLayer};
 use tower::{BoxError, Layer, Service};
 use tower_resilience_circuitbreaker::{CircuitBreaker, CircuitBreakerLayer, DefaultClassifier};
 
-/// What one call costs without any layer.
-const BARE: u64 = 125;
-
 type Get = Request<Empty<Bytes>>;
 
-/// A service where it stays, and the next request: neither is moved within what is measured.
-type Case<S> = (&'static mut S, Get);
+type Case<S> = outrigger_benches::Case<S, Get>;
 
 /// The breaker by itself.
 type Breaker = BreakerService<Instant, ByEndpoint, HttpClassify>;
-
-/// The layers of today, as the default stack has them.
-type Stack = RequestIdService<DeadlineService<TimeoutService<Instant>>>;
 
 const PLENTY: NonZeroU32 = NonZeroU32::new(1_000_000).unwrap();
 
@@ -143,11 +135,6 @@ mod warm {
         over(RetryLayer::new().enabled(false).layer(Instant))
     }
 
-    pub fn stack() -> Case<Stack> {
-        let attempt = TimeoutLayer::default().layer(Instant);
-        over(RequestIdLayer::new().layer(DeadlineLayer::default().layer(attempt)))
-    }
-
     pub fn rival_breaker() -> Case<CircuitBreaker<Instant, DefaultClassifier>> {
         over(
             CircuitBreakerLayer::builder()
@@ -172,24 +159,8 @@ mod warm {
         over(TowerTimeoutLayer::new(Duration::from_secs(10)).layer(Instant))
     }
 
-    /// A service that has answered before, and the next request.
     fn over<S: Service<Get>>(service: S) -> Case<S> {
-        let service = Box::leak(Box::new(service));
-        for _ in 0..10 {
-            drop(black_box(call(service, get())));
-        }
-        let request = get();
-        free_a_little_of_everything();
-        (service, request)
-    }
-
-    /// What those calls allocated was forgotten with their requests; in a program it is freed, and
-    /// the next call gets it back at once.
-    fn free_a_little_of_everything() {
-        let sizes = (1..=64).map(|n| 16 * n);
-        drop(black_box(
-            sizes.map(Vec::<u8>::with_capacity).collect::<Vec<_>>(),
-        ));
+        outrigger_benches::warm(service, get)
     }
 }
 
@@ -255,7 +226,6 @@ measure!(
     at_most(160)
 );
 measure!(retry_off, RetryService<Instant>, at_most(95));
-measure!(stack, Stack, at_most(1_575));
 measure!(
     rival_breaker,
     CircuitBreaker<Instant, DefaultClassifier>,
@@ -291,7 +261,6 @@ library_benchmark_group!(
         retry,
         retry_switched_off_for_the_call,
         retry_off,
-        stack,
         rival_breaker,
         tower_retry,
         tower_timeout

@@ -3,7 +3,8 @@
 use http::HeaderMap;
 use http_body_util::BodyExt;
 use http_body_util::channel::{Channel, Sender};
-use outrigger_breaker::{BreakerHandle, GrpcClassify, Ratio};
+use outrigger_breaker::{BreakerHandle, GrpcClassify, Ratio, Verdict};
+use outrigger_core::End;
 use tokio::sync::mpsc;
 
 use super::*;
@@ -174,6 +175,32 @@ async fn a_grpc_answer_without_a_status_has_failed_and_one_in_its_head_needs_no_
         Ok::<_, BoxError>(response.body(Body::new())?)
     });
     let service = three().classify(GrpcClassify).layer(trailers_only);
+    for _ in 0..3 {
+        assert_eq!(call(&service, get()).await, Came::To(200));
+    }
+    assert_eq!(call(&service, get()).await, REFUSED);
+}
+
+/// Takes an answer for good by its head, and for none when it ends without trailers.
+#[derive(Clone, Debug)]
+struct Strict;
+
+impl Classify for Strict {
+    fn head(&self, _: StatusCode, _: &HeaderMap) -> Option<Verdict> {
+        Some(Verdict::Success)
+    }
+
+    fn end(&self, end: End<'_>) -> Verdict {
+        match end {
+            End::Complete(Some(_)) => Verdict::Success,
+            _ => Verdict::Failure,
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_ends_with_a_good_head_may_have_failed_by_that() {
+    let service = three().classify(Strict).layer(Peer::well().serve());
     for _ in 0..3 {
         assert_eq!(call(&service, get()).await, Came::To(200));
     }

@@ -272,7 +272,7 @@ async fn slow_answers_and_slow_cancellations_open_where_the_trip_says_so() {
         pause(SECOND).await;
         answer(200)
     });
-    let trip = Trip::slow(Ratio::percent(50)).min_calls(4);
+    let trip = Trip::slow(Ratio::percent(100)).min_calls(4);
     let layer = BreakerLayer::new(trip).slow_call(500 * MS);
     let service = layer.layer(server);
     for _ in 0..2 {
