@@ -14,41 +14,12 @@ use gungraun::{
 };
 use http::Request;
 use http_body_util::{Empty, Full};
-use outrigger_benches::{BARE, Case, Instant, call, get, post, warm};
-use outrigger_breaker::{BreakerLayer, BreakerService, ByEndpoint, HttpClassify};
-use outrigger_idempotency::{IdempotencyKeyLayer, IdempotencyKeyService, KeyFormat};
-use outrigger_rate_limit::{
-    ConcurrencyLayer, ConcurrencyService, RateLimitLayer, RateLimitService,
-};
-use outrigger_request_id::{RequestIdLayer, RequestIdService};
-use outrigger_retry::{Exponential, RetryLayer, RetryService};
-use outrigger_timeout::{DeadlineLayer, DeadlineService, TimeoutLayer, TimeoutService};
-use tower::{Service, ServiceBuilder};
+use outrigger_benches::stack::{Stack, stack};
+use outrigger_benches::{BARE, Case, call, get, post, warm};
+use tower::Service;
 
 type Get = Request<Empty<Bytes>>;
 type Post = Request<Full<Bytes>>;
-
-type Stack =
-    RequestIdService<IdempotencyKeyService<DeadlineService<RetryService<Attempt, Exponential>>>>;
-
-type Attempt = BreakerService<
-    RateLimitService<ConcurrencyService<TimeoutService<Instant>>>,
-    ByEndpoint,
-    HttpClassify,
->;
-
-fn stack() -> Stack {
-    ServiceBuilder::new()
-        .layer(RequestIdLayer::default())
-        .layer(IdempotencyKeyLayer::new(KeyFormat::StructuredString))
-        .layer(DeadlineLayer::default())
-        .layer(RetryLayer::default())
-        .layer(BreakerLayer::default())
-        .layer(RateLimitLayer::unlimited())
-        .layer(ConcurrencyLayer::unlimited())
-        .layer(TimeoutLayer::default())
-        .service(Instant)
-}
 
 fn before_a_get() -> Case<Stack, Get> {
     warm(stack(), get)

@@ -23,6 +23,7 @@ use tower::Service;
 #[path = "../../crates/breaker/src/circuit/mod.rs"]
 mod circuit;
 pub mod kernel;
+pub mod stack;
 #[cfg(feature = "transport")]
 #[cfg_attr(not(feature = "tls"), path = "no_tls.rs")]
 mod tls;

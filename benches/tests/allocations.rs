@@ -1,11 +1,15 @@
 //! How often one call allocates, over a service that answers at once.
 
 use std::num::NonZeroU32;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
 
 use allocation_counter::measure;
 use bytes::Bytes;
-use http::Request;
-use http_body_util::Empty;
+use http::{Request, Response};
+use http_body::Body;
+use http_body_util::{Empty, Full};
+use outrigger_benches::stack::stack;
 use outrigger_benches::wire::{self, ByExtension, ByScope, Nothing, Wire};
 use outrigger_benches::{Instant, call, get, post};
 use outrigger_breaker::BreakerLayer;
@@ -14,14 +18,18 @@ use outrigger_rate_limit::{ConcurrencyLayer, Quota, RateLimitLayer};
 use outrigger_request_id::RequestIdLayer;
 use outrigger_retry::RetryLayer;
 use outrigger_timeout::{DeadlineLayer, TimeoutLayer};
-use tower::{Layer, Service};
+use tower::{BoxError, Layer, Service, service_fn};
 
-/// The allocations of one call of a stack that has answered before.
-fn of<S: Service<Request<Empty<Bytes>>>>(mut stack: S) -> u64 {
+/// The allocations of one GET through a stack that has answered before.
+fn of<S: Service<Request<Empty<Bytes>>>>(stack: S) -> u64 {
+    of_calls(stack, get)
+}
+
+fn of_calls<S: Service<Request<B>>, B>(mut stack: S, request: fn() -> Request<B>) -> u64 {
     for _ in 0..10 {
-        drop(call(&mut stack, get()));
+        drop(call(&mut stack, request()));
     }
-    let request = get();
+    let request = request();
     measure(|| drop(call(&mut stack, request))).count_total
 }
 
@@ -43,6 +51,28 @@ fn a_breaker_allocates_nothing_while_it_is_closed() {
     assert_eq!(of(BreakerLayer::default().enabled(false).layer(Instant)), 0);
 }
 
+/// Answers with a body, which the layer has to follow to its end.
+#[test]
+fn nor_does_it_for_an_answer_with_a_body() {
+    let full = service_fn(async |_: Request<Empty<Bytes>>| {
+        Ok::<_, BoxError>(Response::new(Full::new(Bytes::from_static(b"body"))))
+    });
+    let mut service = BreakerLayer::default().layer(full);
+    let mut read = |request| {
+        let body = call(&mut service, request).into_body();
+        let frame = pin!(body).poll_frame(&mut Context::from_waker(Waker::noop()));
+        assert!(matches!(frame, Poll::Ready(Some(Ok(_)))));
+    };
+    (0..10).for_each(|_| read(get()));
+    let request = get();
+    assert_eq!(measure(|| read(request)).count_total, 0);
+}
+
+#[test]
+fn all_layers_allocate_twice_for_a_get_and_four_times_for_a_post() {
+    assert_eq!((of(stack()), of_calls(stack(), post)), (2, 4));
+}
+
 #[test]
 fn a_request_id_is_one_allocation() {
     let layer = RequestIdLayer::new();
@@ -53,14 +83,8 @@ fn a_request_id_is_one_allocation() {
 #[test]
 fn an_idempotency_key_is_one_allocation() {
     let layer = IdempotencyKeyLayer::new(KeyFormat::StructuredString);
-    let of_post = |layer: IdempotencyKeyLayer| {
-        let mut service = layer.server_honours(true).layer(Instant);
-        for _ in 0..10 {
-            drop(call(&mut service, post()));
-        }
-        let request = post();
-        measure(|| drop(call(&mut service, request))).count_total
-    };
+    let of_post =
+        |layer: IdempotencyKeyLayer| of_calls(layer.server_honours(true).layer(Instant), post);
     assert_eq!(of_post(layer.clone()), 1);
     assert_eq!(of_post(layer.enabled(false)), 0);
 }
