@@ -51,12 +51,12 @@ impl Clock {
     /// The step that an instant is in.
     #[inline]
     pub(crate) fn step(&self, now: Instant) -> u64 {
-        match LAST.get() {
+        LAST.with(|last| match last.get() {
             Some(last) if last.clock == self.number && last.from <= now && now < last.until => {
                 last.number
             }
             _ => self.look_up(now),
-        }
+        })
     }
 
     #[cold]

@@ -52,9 +52,9 @@ impl Entry {
         }
     }
 
-    /// Whether calls are timed, because they can be slow.
+    /// Whether a call can be slow here, and so has to be timed.
     #[inline]
-    pub(crate) fn is_timed(&self) -> bool {
+    pub(crate) fn minds_time(&self) -> bool {
         self.shared.slow_call.is_some()
     }
 

@@ -30,7 +30,7 @@ pin_project! {
 
     impl<S, F, B, C> PinnedDrop for ResponseFuture<S, F, B, C> {
         fn drop(this: Pin<&mut Self>) {
-            if let Some(guard) = this.project().guard && guard.is_timed() {
+            if let Some(guard) = this.project().guard && guard.ticket.stage().is_out() {
                 guard.note_if_late();
             }
         }

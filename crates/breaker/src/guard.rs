@@ -45,7 +45,7 @@ impl Guard {
     pub(crate) fn admit(&mut self) -> Result<(), Open> {
         self.ticket.admit()?;
         self.progress = Progress::Under(None);
-        if self.ticket.entry().is_timed() {
+        if self.ticket.entry().minds_time() {
             self.progress = Progress::Under(Some(Instant::now()));
         }
         Ok(())
@@ -98,25 +98,20 @@ impl Guard {
     /// on it, where its end has come.
     #[inline(always)]
     pub(crate) fn succeed(&mut self, ended: bool) -> bool {
-        !self.is_timed() && self.ticket.succeed(ended, Instant::now())
+        !self.ticket.entry().minds_time() && self.ticket.succeed(ended, Instant::now())
     }
 
     /// Notes of a call that is still out whether it has taken too long so far: its head has come but does
     /// not tell how it will end, or nobody waits for it any longer.
-    #[cold]
+    #[inline]
     pub(crate) fn note_if_late(&mut self) {
-        if self.is_timed() && self.is_slow(Instant::now()) {
+        if self.ticket.entry().minds_time() && self.is_slow(Instant::now()) {
             self.ticket.note_late();
         }
     }
 
-    #[inline]
-    pub(crate) fn is_timed(&self) -> bool {
-        matches!(self.progress, Progress::Under(Some(_)))
-    }
-
-    /// Whether the call, which may be timed, has taken too long.
-    #[inline(always)]
+    /// Whether the call has taken too long, as far as its time is known.
+    #[cold]
     pub(crate) fn is_slow(&self, now: Instant) -> bool {
         match self.progress {
             Progress::Under(Some(since)) => self.ticket.entry().is_slow(since, now),
