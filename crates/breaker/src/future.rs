@@ -163,10 +163,10 @@ where
                 return Poll::Pending;
             }
         };
-        judge::answered(guard, this.classify, &response);
+        let ended = judge::answered(guard, this.classify, &response);
         drop(entered);
         // Where there is more to learn, the body goes on with the ticket.
-        let guard = match response.body().is_end_stream() {
+        let guard = match ended {
             true => None,
             false => this
                 .guard

@@ -11,13 +11,13 @@ use crate::guard::Guard;
 use crate::ticket::Ticket;
 
 /// Judges a call by its answer: by the head, unless only the body will tell, and by the end where it has
-/// come.
+/// come. Says whether it has: a body that another thread writes may be at its end when it is asked again.
 #[inline(always)]
 pub(crate) fn answered<R: Body>(
     guard: &mut Guard,
     classify: &impl Classify,
     response: &Response<R>,
-) {
+) -> bool {
     let verdict = classify.head(response.status(), response.headers());
     let end = response
         .body()
@@ -27,6 +27,7 @@ pub(crate) fn answered<R: Body>(
     if !good || !guard.succeed(end.is_some()) {
         answered_thoughtfully(guard, verdict, end, response);
     }
+    end.is_some()
 }
 
 /// The same by two verdicts: the head's, and the end's where it has come.

@@ -1,6 +1,11 @@
 //! What the end of a body says after a good head.
 
+use std::pin::Pin;
+use std::sync::atomic::AtomicBool;
+use std::task::{Context, Poll};
+
 use http::HeaderMap;
+use http_body::Frame;
 use http_body_util::BodyExt;
 use http_body_util::channel::{Channel, Sender};
 use outrigger_breaker::{BreakerHandle, GrpcClassify, Ratio, Verdict};
@@ -205,6 +210,50 @@ async fn an_answer_that_ends_with_a_good_head_may_have_failed_by_that() {
         assert_eq!(call(&service, get()).await, Came::To(200));
     }
     assert_eq!(call(&service, get()).await, REFUSED);
+}
+
+/// A body that comes to its end when it was asked once: who writes it is on another thread, and done.
+#[derive(Default)]
+struct Ending(AtomicBool);
+
+impl http_body::Body for Ending {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        Poll::Ready(None)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0.swap(true, Ordering::Relaxed)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_ends_while_it_is_handed_on_is_judged_by_its_end() {
+    let server = service_fn(async |request: Request<()>| {
+        let status = match request.uri().path() {
+            "/ill" => 503,
+            _ => 200,
+        };
+        Ok::<_, BoxError>(Response::builder().status(status).body(Ending::default())?)
+    });
+    let service = three().layer(server);
+    for _ in 0..5 {
+        for _ in 0..2 {
+            let ill = to("http://a.example/ill");
+            assert_eq!(call(&service, ill).await, Came::To(503));
+        }
+        assert_eq!(call(&service, get()).await, Came::To(200));
+    }
+    let service = three().classify(GrpcClassify).layer(server);
+    for _ in 0..3 {
+        assert_eq!(call(&service, get()).await, Came::To(200));
+    }
+    assert_eq!(call(&service, get()).await, REFUSED, "without a status");
 }
 
 #[tokio::test(start_paused = true)]
