@@ -90,8 +90,7 @@ pub(crate) fn begun(ticket: &mut Ticket) {
 #[cold]
 pub(crate) fn unready(guard: &mut Guard, classify: &impl Classify, error: &BoxError) {
     if guard.admit().is_ok() {
-        let verdict = classify.error(&**error);
-        guard.ticket.finish(verdict, Instant::now());
+        failed(guard, classify, error);
     }
 }
 
@@ -110,6 +109,8 @@ pub(crate) fn failed(guard: &mut Guard, classify: &impl Classify, error: &BoxErr
             finish(guard, verdict, impatient, now);
         }
     }
+    // There is no body that could still tell otherwise.
+    guard.ticket.settle(false);
 }
 
 fn finish(guard: &mut Guard, verdict: Verdict, impatient: bool, now: Instant) {

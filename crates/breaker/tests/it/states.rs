@@ -3,7 +3,7 @@
 use std::error::Error;
 
 use outrigger_breaker::{BreakerHandle, Ratio};
-use outrigger_core::{Blame, Fault, Outcome, Rejected};
+use outrigger_core::{Blame, Failure, Fault, Outcome, Rejected};
 
 use super::*;
 
@@ -42,6 +42,21 @@ async fn a_success_in_between_begins_the_run_anew() {
         fail(&service, 2).await;
         peer.turns(|| answer(200));
         assert_eq!(call(&service, get()).await, Came::To(200));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn so_does_an_error_that_tells_of_a_good_answer() {
+    let peer = Peer::ill();
+    let service = three().layer(peer.serve());
+    for _ in 0..10 {
+        peer.turns(|| answer(503));
+        fail(&service, 2).await;
+        peer.turns(|| {
+            let fault = Fault::new(Outcome::Answered(StatusCode::GONE));
+            Err(Failure::new("not what was asked for", fault).into())
+        });
+        assert_eq!(call(&service, get()).await, Came::ToError);
     }
 }
 
