@@ -47,6 +47,11 @@ pub(crate) struct Admission {
     pub(crate) probe: Option<NonZeroU32>,
 }
 
+impl Admission {
+    /// So many bits hold the number of a probe: as many as a receipt.
+    pub(crate) const BITS: u32 = Receipt::BITS;
+}
+
 /// A call that was not; when to ask again, unless nobody knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Refusal {

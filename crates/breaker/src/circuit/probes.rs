@@ -1,5 +1,7 @@
 use std::num::NonZeroU32;
 
+use super::Admission;
+
 /// The probes of a half-open circuit: those under way, and how many have succeeded.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Probes {
@@ -16,6 +18,9 @@ struct Probe {
 }
 
 impl Probes {
+    /// Where the numbers of probes begin anew: a probe that is that much older is long lost.
+    const NUMBERS: u32 = (1 << Admission::BITS) - 1;
+
     /// Whether there is room for one more, if this many successes close the circuit. Those whose lease
     /// has ended are lost and hold no place.
     pub(crate) fn have_room(&self, now: u64, wanted: u32, lease: u64) -> bool {
@@ -26,7 +31,7 @@ impl Probes {
     /// Sends one off, and says which.
     pub(crate) fn send(&mut self, now: u64, lease: u64) -> NonZeroU32 {
         self.out.retain(|probe| probe.runs(now, lease));
-        self.last = self.last.wrapping_add(1);
+        self.last = (self.last + 1) % Self::NUMBERS;
         let id = NonZeroU32::MIN.saturating_add(self.last);
         let since = now;
         self.out.push(Probe { id, since });
@@ -77,5 +82,25 @@ impl Probes {
     pub(super) fn shape(&self, now: u64, lease: u64) -> String {
         let ages = self.out.iter().map(|probe| (now - probe.since).min(lease));
         format!("{} {:?}", self.succeeded, ages.collect::<Vec<_>>())
+    }
+}
+
+#[cfg(all(test, not(outrigger_loom)))]
+mod tests {
+    use super::*;
+    use crate::stage::Stage;
+
+    #[test]
+    fn however_many_were_sent_the_next_is_known_when_it_is_back() {
+        let mut probes = Probes {
+            last: Probes::NUMBERS - 3,
+            ..Probes::default()
+        };
+        for now in 0..9 {
+            let (generation, probe) = (0, Some(probes.send(now, 1)));
+            let back = Stage::out(Admission { generation, probe }).admission();
+            probes.give_back(back.probe.unwrap());
+            assert_eq!(probes.ids().count(), 0);
+        }
     }
 }
