@@ -139,6 +139,10 @@ where
                 // Told even where nothing was held back: a later attempt of the call may be.
                 scope.launch();
                 let future = guard.run(|| inner.call(request.map(|body| body)));
+                if scope.is_waiting() {
+                    // It waits below, however long nobody polls it.
+                    guard.hold();
+                }
                 return scope
                     .close_with(|scope| ResponseFuture::called(future, guard, scope, classify));
             }

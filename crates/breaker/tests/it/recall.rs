@@ -103,6 +103,49 @@ async fn waiting_below_is_never_held_against_the_peer() {
     );
 }
 
+/// A transport that takes a request into its queue when it is called, and sends it when it is polled.
+fn transport(
+    peer: &Peer,
+) -> impl Service<Request<()>, Response = Response<Body>, Error = BoxError, Future: Send> + Clone + use<>
+{
+    let peer = peer.serve();
+    service_fn(move |request: Request<()>| {
+        call::update(|call| call.report(Dispatch::Waiting));
+        let peer = peer.clone();
+        async move {
+            call::update(|call| call.report(Dispatch::Sent(Instant::now())));
+            peer.oneshot(request).await
+        }
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn calls_that_nobody_has_polled_yet_wait_below_as_well() {
+    let peer = Peer::ill();
+    let service = three().layer(transport(&peer));
+    let made = [(); 20].map(|()| service.clone().call(get()));
+    let mut came = Vec::new();
+    for call in made {
+        came.push(super::came(&call.await));
+    }
+    assert_eq!(came[..3], [Came::To(503); 3]);
+    assert!(came[3..].iter().all(|came| *came == REFUSED), "{came:?}");
+    assert_eq!(peer.calls(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn calls_that_are_dropped_before_they_were_polled_are_not_slow() {
+    let handle = BreakerHandle::new();
+    let trip = Trip::slow(Ratio::percent(1)).min_calls(1);
+    let layer = BreakerLayer::new(trip).slow_call(SECOND).handle(&handle);
+    let service = layer.layer(transport(&Peer::well()));
+    let made = [(); 20].map(|()| service.clone().call(get()));
+    pause(60 * SECOND).await;
+    drop(made);
+    let seen = &handle.snapshots()[0];
+    assert_eq!((seen.state(), seen.calls()), (State::Closed, 0));
+}
+
 #[tokio::test(start_paused = true)]
 async fn the_lease_of_a_probe_runs_from_its_dispatch() {
     let (peer, permits) = (Peer::ill(), Arc::new(Semaphore::new(1)));

@@ -2,7 +2,7 @@ use std::marker::PhantomData;
 use std::mem;
 
 use super::marks::Marks;
-use super::thread::CURRENT;
+use super::thread::{CURRENT, Current};
 use super::{Call, current};
 
 /// Keeps a [`Call`] between polls: a layer makes one in `call` and runs its inner service within it.
@@ -20,14 +20,11 @@ impl Scope {
     /// Joins the Call that is current, or begins one when there is none.
     #[inline]
     pub fn join() -> Self {
-        let outermost = CURRENT.with(|current| current.is_none());
-        Self {
-            kept: if outermost {
-                Call::default()
-            } else {
-                Call::none()
-            },
-        }
+        let kept = match CURRENT.with(Current::is_none) {
+            true => Call::default(),
+            false => Call::none(),
+        };
+        Self { kept }
     }
 
     /// Joins the Call that is current or begins one, and makes it current at once: for a layer's
@@ -113,6 +110,12 @@ impl Opened {
     #[inline]
     pub fn launch(&self) {
         CURRENT.with(|current| current.marks.set(current.marks.get().launch()));
+    }
+
+    /// Whether the current attempt [waits](super::Dispatch::Waiting).
+    #[inline]
+    pub fn is_waiting(&self) -> bool {
+        CURRENT.with(|current| current.marks.get().has(Marks::WAITING))
     }
 
     /// Takes the Call back.
