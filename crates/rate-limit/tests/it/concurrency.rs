@@ -107,7 +107,7 @@ async fn so_many_are_under_way_and_no_more_and_the_others_go_in_order() {
         assert!(probe.counts().in_flight <= 10);
     }
     let start = Instant::now();
-    while calls.join_next().await.is_some() {
+    while in_time(calls.join_next()).await.is_some() {
         assert!(probe.counts().in_flight <= 10);
     }
     assert_eq!(start.elapsed(), 10 * SECOND);
@@ -185,7 +185,7 @@ async fn a_call_dropped_at_any_poll_gives_its_permit_or_its_place_back() {
         probe.assert_idle();
         assert_eq!(standing(&service.handle().snapshots()), (1, 0, 0));
     };
-    drop(drop_at_every_poll(call, given_back).await);
+    drop(in_time(drop_at_every_poll(call, given_back)).await);
 
     probe.assert_clean();
 }
@@ -212,7 +212,7 @@ async fn no_permit_is_lost_whatever_calls_do() {
             });
             pause(Duration::from_millis(dice.u64(0..600))).await;
         }
-        while calls.join_next().await.is_some() {}
+        while in_time(calls.join_next()).await.is_some() {}
         let (available, waiting, _) = standing(&service.handle().snapshots());
         assert_eq!((available, waiting), (3, 0), "seed {seed}");
         let ready = service.clone().oneshot(Request::new(0));
@@ -241,7 +241,7 @@ async fn without_a_limit_or_switched_off_everything_passes() {
         for _ in 0..100 {
             calls.spawn(service.clone().oneshot(Request::new(0)));
         }
-        assert!(calls.join_all().await.iter().all(Result::is_ok));
+        assert!(in_time(calls.join_all()).await.iter().all(Result::is_ok));
         assert_eq!(service.handle().snapshots(), []);
     }
 }

@@ -94,7 +94,7 @@ async fn a_call_dropped_at_any_poll_takes_no_token_unless_it_was_made() {
     let (log, probe) = (Log::new(), ContractProbe::new());
     let service = patient(1, 2).shared().layer(probe.layer(log.server()));
     let available = || service.handle().snapshots()[0].available;
-    drop_at_every_poll(
+    in_time(drop_at_every_poll(
         || {
             probe.pend(3);
             service.clone().oneshot(get())
@@ -103,12 +103,12 @@ async fn a_call_dropped_at_any_poll_takes_no_token_unless_it_was_made() {
             let made = probe.counts().calls as u32;
             assert!(probe.counts().reserved == 0 && available() == 2 - made);
         },
-    )
+    ))
     .await
     .unwrap();
     let waiting = service.clone();
     in_time(waiting.clone().oneshot(get())).await.unwrap();
-    drop_at_every_poll(
+    in_time(drop_at_every_poll(
         || {
             probe.pend(3);
             waiting.clone().oneshot(get())
@@ -118,7 +118,7 @@ async fn a_call_dropped_at_any_poll_takes_no_token_unless_it_was_made() {
             assert_eq!(standing.waiting, 0, "its place is given up");
             probe.assert_idle();
         },
-    )
+    ))
     .await
     .unwrap();
     assert_eq!(log.times(), [0, 0, 1_000]);

@@ -60,7 +60,7 @@ async fn rush(log: &Log, per_second: u32, burst: u32, seed: u64) -> usize {
             tokio::time::advance(Duration::from_millis(dice.u64(0..400))).await;
         }
     }
-    let answered = calls.join_all().await;
+    let answered = in_time(calls.join_all()).await;
     answered.iter().filter(|answered| **answered).count()
 }
 

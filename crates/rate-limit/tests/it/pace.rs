@@ -19,7 +19,7 @@ async fn twenty_thousand_a_second_are_held_though_timers_tick_once_in_a_millisec
             }
         });
     }
-    callers.join_all().await;
+    in_time(callers.join_all()).await;
     let came = log.came();
     let came = came.iter().filter(|(at, _)| *at < 5 * SECOND).count() - 100;
     assert!((95_000..=100_040).contains(&came), "{came} in 5 s");
@@ -42,7 +42,7 @@ async fn with_half_cancelled(log: &Log, per_second: u32, dice: &mut fastrand::Rn
             gave_up += usize::from(cancelled.unwrap());
         }
     }
-    let late = callers.join_all().await;
+    let late = in_time(callers.join_all()).await;
     gave_up + late.iter().filter(|gave_up| **gave_up).count()
 }
 
@@ -72,7 +72,7 @@ async fn when_half_of_a_long_line_leaves_the_others_move_up() {
         tokio::task::yield_now().await;
     }
     leave.shutdown().await;
-    let stayed = stay.join_all().await.len() as u32;
+    let stayed = in_time(stay.join_all()).await.len() as u32;
     let took = log.came().last().unwrap().0;
     let whole = SECOND * stayed / 100;
     assert!(took <= whole + whole / 20, "{stayed} took {took:?}");
@@ -91,7 +91,7 @@ async fn a_thousand_that_wait_are_woken_a_thousand_times() {
             call.as_mut().poll(cx).map(drop)
         }));
     }
-    calls.join_all().await;
+    in_time(calls.join_all()).await;
     let polls = *polls.lock().unwrap();
     assert!(
         polls <= 2_010,

@@ -104,7 +104,7 @@ async fn ten_times_the_load_is_refused_at_once_and_nobody_waits_longer_than_allo
         });
         pause(MS).await;
     }
-    let outcomes = calls.join_all().await;
+    let outcomes = in_time(calls.join_all()).await;
     for (answered, took) in &outcomes {
         let longest = if *answered {
             SECOND + 2 * MS

@@ -16,7 +16,7 @@ async fn a_burst_goes_at_once_and_the_others_one_by_one() {
     for number in 0..6 {
         calls.spawn(service.clone().oneshot(Request::new(number)));
     }
-    assert_eq!(calls.join_all().await.len(), 6);
+    assert_eq!(in_time(calls.join_all()).await.len(), 6);
     assert_eq!(log.times(), [0, 0, 0, 100, 200, 300]);
 }
 
@@ -30,7 +30,7 @@ async fn a_thousand_that_wait_go_in_the_order_in_which_they_came() {
             calls.spawn(service.clone().oneshot(Request::new(number)));
             tokio::task::yield_now().await;
         }
-        calls.join_all().await;
+        in_time(calls.join_all()).await;
         assert_eq!(log.numbers(), (0..=1_000).collect::<Vec<_>>());
         let longest = SECOND * 1_000 / per_second;
         let took = log.came().last().unwrap().0;
@@ -91,7 +91,7 @@ async fn a_call_that_nobody_polls_does_not_keep_the_others() {
         calls.spawn(call(number));
         tokio::task::yield_now().await;
     }
-    calls.join_all().await;
+    in_time(calls.join_all()).await;
     assert_eq!(log.numbers(), [0, 2, 3, 4]);
     assert_eq!(log.times(), [0, 200, 300, 400]);
     in_time(forgotten).await.unwrap();
