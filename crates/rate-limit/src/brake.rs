@@ -133,6 +133,21 @@ mod tests {
     }
 
     #[test]
+    fn at_a_slowed_pace_who_goes_a_tick_late_delays_nobody_and_a_rest_earns_no_burst() {
+        let (mut brake, now) = (Brake::released(), 10 * SECOND);
+        brake.slow(now, 500);
+        brake.go(now, 1, SECOND);
+        let due = brake.slot(now, 0, SECOND);
+        brake.go(due + TICK, 1, SECOND);
+        let pace = |at| SECOND * 1_000 / brake.share(at);
+        assert_eq!(brake.slot(due + TICK, 0, SECOND), due + pace(due + TICK));
+        let rested = due + 8 * SECOND;
+        let pace = pace(rested);
+        brake.go(rested, 1, SECOND);
+        assert_eq!(brake.slot(rested, 0, SECOND), rested - TICK + pace);
+    }
+
+    #[test]
     fn of_two_holds_the_longer_one_counts() {
         let mut brake = Brake::released();
         brake.hold(0, 9 * SECOND);

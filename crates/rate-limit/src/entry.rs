@@ -47,16 +47,16 @@ impl Entry {
     /// Learns from the answer to a call that went at `went`.
     #[inline]
     pub(crate) fn heed<R>(&self, response: &Response<R>, went: u64) {
-        if self.rules.feedback.is_some() && Advice::may_be_in(response) {
-            self.read(response.status(), response.headers(), went);
+        if let Some(bounds) = self.rules.feedback
+            && Advice::may_be_in(response)
+        {
+            self.read(response.status(), response.headers(), went, bounds);
         }
     }
 
     #[cold]
-    fn read(&self, status: StatusCode, headers: &HeaderMap, went: u64) {
-        if let Some(bounds) = self.rules.feedback
-            && let Some(advice) = Advice::read(status, headers)
-        {
+    fn read(&self, status: StatusCode, headers: &HeaderMap, went: u64, bounds: Bounds) {
+        if let Some(advice) = Advice::read(status, headers) {
             let die = fastrand::u64(..);
             self.limiter.heed(advice, self.now(), went, bounds, die);
         }

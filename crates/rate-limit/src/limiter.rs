@@ -154,8 +154,11 @@ impl Limiter {
 
     /// Whether it is as good as new.
     pub(crate) fn is_spare(&self, now: u64) -> bool {
-        let idle = |state: &State| state.line.is_empty() && !state.brake.is_on(now);
-        self.bucket.is_full(now) && (!self.slow.load(Ordering::Relaxed) || idle(&self.lock()))
+        if !self.bucket.is_full(now) {
+            return false;
+        }
+        let state = self.lock();
+        state.line.is_empty() && !state.brake.is_on(now)
     }
 
     /// How it stands.
@@ -221,7 +224,6 @@ impl Limiter {
         }
         self.bucket.take(now, cost)?;
         state.brake.go(now, cost, self.bucket.interval());
-        self.settle(state, now);
         Ok(())
     }
 

@@ -75,10 +75,7 @@ impl Wait {
             match limiter.turn(place.number, now, place.latest, cx.waker()) {
                 Turn::Now => break,
                 Turn::At(at) => ready!(self.sleep(at, cx)),
-                Turn::TooLate(at) => {
-                    self.step_out();
-                    return Poll::Ready(Err(self.limited(now, at)));
-                }
+                Turn::TooLate(at) => return Poll::Ready(Err(self.limited(now, at))),
                 Turn::Lost => {
                     self.step_out();
                     self.line_up(now)?;
@@ -132,7 +129,6 @@ impl Wait {
     fn sleep(&mut self, until: u64, cx: &mut Context<'_>) -> Poll<()> {
         let until = self.entry.rules.instant(until);
         let timer = match &mut self.timer {
-            Some(timer) if timer.deadline() == until => timer,
             Some(timer) => {
                 timer.as_mut().reset(until);
                 timer

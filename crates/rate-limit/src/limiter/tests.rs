@@ -1,3 +1,6 @@
+mod braked;
+mod turns;
+
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
@@ -22,6 +25,21 @@ fn place(limiter: &Limiter, now: u64) -> u64 {
         Admission::Wait(place) => place,
         other => panic!("{other:?}"),
     }
+}
+
+const BOUNDS: Bounds = Bounds {
+    hold: 60 * SECOND,
+    share: 100,
+};
+
+/// The server wants no call for so long.
+fn stop(limiter: &Limiter, now: u64, hold: u64) {
+    let hold = Some(hold);
+    let advice = Advice {
+        hold,
+        ..Advice::default()
+    };
+    limiter.heed(advice, now, 0, BOUNDS, 0);
 }
 
 /// Counts how often it is woken.
@@ -169,15 +187,7 @@ fn a_turn_that_has_come_waits_when_the_server_says_stop() {
     let waiting = place(&limiter, 0);
     let turn = |now| limiter.turn(waiting, now, u64::MAX, Waker::noop());
     assert_eq!(turn(SECOND), Turn::Now);
-    let advice = Advice {
-        hold: Some(5 * SECOND),
-        ..Advice::default()
-    };
-    let bounds = Bounds {
-        hold: 60 * SECOND,
-        share: 100,
-    };
-    limiter.heed(advice, SECOND, 0, bounds, 0);
+    stop(&limiter, SECOND, 5 * SECOND);
     assert!(!limiter.take_at(waiting, SECOND));
     assert_eq!(turn(SECOND), Turn::At(6 * SECOND));
     assert!(limiter.take_at(waiting, 6 * SECOND));
@@ -188,15 +198,7 @@ fn a_turn_that_slips_beyond_what_a_call_can_wait_ends_the_wait() {
     let limiter = limiter(SECOND, 1);
     limiter.take(0, 1).unwrap();
     let [first, second] = [(); 2].map(|()| place(&limiter, 0));
-    let advice = Advice {
-        hold: Some(30 * SECOND),
-        ..Advice::default()
-    };
-    let bounds = Bounds {
-        hold: 60 * SECOND,
-        share: 100,
-    };
-    limiter.heed(advice, 0, 0, bounds, 0);
+    stop(&limiter, 0, 30 * SECOND);
     let turn = |place, now, latest| limiter.turn(place, now, latest, Waker::noop());
     assert_eq!(turn(first, SECOND, 2 * SECOND), Turn::TooLate(30 * SECOND));
     limiter.leave(first, SECOND);

@@ -2,6 +2,7 @@
 
 use std::task::{Context, Poll};
 
+use outrigger_core::call::{Dispatch, Scope};
 use outrigger_testkit::drop_at_every_poll;
 use outrigger_testkit::probe::ContractProbe;
 use tokio_test::{assert_pending, assert_ready, task};
@@ -137,6 +138,45 @@ async fn a_failure_to_become_ready_takes_no_token() {
     }
     assert!(service_of_one.call(get()).await.is_ok());
     probe.assert_clean();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failure_to_become_ready_after_a_wait_ends_the_call_and_takes_no_token() {
+    let probe = ContractProbe::new();
+    let mut service = patient(1, 1).layer(probe.layer(Log::new().server()));
+    probe.pend(1);
+    let mut call = task::spawn(service.call(get()));
+    probe.fail_readiness("broken");
+    let error = assert_ready!(call.poll()).unwrap_err();
+    assert_eq!(error.to_string(), "broken");
+    assert_eq!(probe.counts().calls, 0);
+    assert_eq!(service.handle().snapshots()[0].available, 1);
+    probe.assert_clean();
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_call_knows_whether_it_is_held_back_or_may_have_been_sent() {
+    let free = |head: &http::request::Parts| u32::from(head.uri.path() != "/free");
+    for layer in [patient(1, 2), patient(1, 2).cost(free)] {
+        let mut service = layer.layer(Log::new().server());
+        for call in ["the first of an endpoint", "another one"] {
+            let mut scope = Scope::join();
+            let _called = scope.run(|| service.call(get()));
+            assert!(scope.call().unwrap().may_have_sent(), "{call}");
+        }
+
+        let mut scope = Scope::join();
+        let mut call = task::spawn(scope.run(|| service.call(get())));
+        assert_pending!(scope.run(|| call.poll()));
+        let held = scope.call().unwrap();
+        let held = (held.dispatch(), held.may_have_sent());
+        assert_eq!(held, (Dispatch::Waiting, false));
+        pause(SECOND).await;
+        assert!(assert_ready!(scope.run(|| call.poll())).is_ok());
+        let sent = scope.call().unwrap();
+        let sent = (sent.dispatch(), sent.may_have_sent());
+        assert_eq!(sent, (Dispatch::Unreported, true));
+    }
 }
 
 #[tokio::test(start_paused = true)]

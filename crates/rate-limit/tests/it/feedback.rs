@@ -3,6 +3,7 @@
 use http::HeaderValue;
 use outrigger_rate_limit::Snapshot;
 use outrigger_testkit::probe::ContractProbe;
+use tokio::task::JoinSet;
 
 use super::*;
 
@@ -308,6 +309,43 @@ async fn who_waits_when_the_server_says_stop_waits_longer_or_is_refused() {
         let retry_at = limited(refused.as_ref().unwrap()).retry_at();
         assert!(retry_at >= start + 30 * SECOND);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn not_all_come_back_at_the_moment_that_the_server_names() {
+    let mut held = Vec::new();
+    for _ in 0..100 {
+        held.push(after(429, &[("retry-after", "30")]).await.held);
+    }
+    held.sort_unstable();
+    held.dedup();
+    assert!(held.len() > 50, "{held:?}");
+    assert!(held[0] < 31 * SECOND && held[held.len() - 1] > 32 * SECOND);
+}
+
+#[tokio::test(start_paused = true)]
+async fn those_who_wait_when_the_server_says_stop_are_left_asleep() {
+    let (log, script) = (Log::new(), Script::default());
+    let mut service = patient(1_000, 1).layer(script.server(&log));
+    script.next(429, &[("retry-after", "30")]);
+    let first = service.call(get());
+    let polls = Arc::new(Mutex::new(0));
+    let mut calls = JoinSet::new();
+    for _ in 0..1_000 {
+        let (mut call, polls) = (Box::pin(service.call(get())), Arc::clone(&polls));
+        calls.spawn(std::future::poll_fn(move |cx| {
+            *polls.lock().unwrap() += 1;
+            call.as_mut().poll(cx).map(drop)
+        }));
+    }
+    tokio::task::yield_now().await;
+    in_time(first).await.unwrap();
+    in_time(calls.join_all()).await;
+    let polls = *polls.lock().unwrap();
+    assert!(
+        polls <= 4_010,
+        "{polls}: to begin, at the turn it knew of, when it is next, and to go"
+    );
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,6 +1,7 @@
 //! Who is refused, and when that is known.
 
 use outrigger_core::call::{self, Scope};
+use outrigger_core::inbound::{self, Inbound};
 use outrigger_core::{Blame, Deadline, Fault, Outcome, Rejected};
 use outrigger_rate_limit::NeverFits;
 use tokio_test::{assert_pending, assert_ready_err, assert_ready_ok, task};
@@ -75,6 +76,38 @@ async fn the_deadline_of_the_call_bounds_the_wait() {
         assert_ready_ok!(task::spawn(call.call(get())).poll());
         assert_ready_err!(task::spawn(call.call(get())).poll());
     });
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_deadline_of_the_request_that_is_being_answered_bounds_the_wait() {
+    let service = patient(1, 1).layer(Log::new().server());
+    in_time(service.clone().oneshot(get())).await.unwrap();
+    let inbound = Inbound {
+        request_id: None,
+        deadline: Some(Deadline::within(SECOND / 2)),
+    };
+    let mut call = task::spawn(inbound::within(inbound, service.oneshot(get())));
+    limited(&assert_ready_err!(call.poll()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deadline_that_passed_before_the_limit_was_made_lets_nobody_wait() {
+    let mut request = get();
+    request.extensions_mut().insert(Deadline::within(SECOND));
+    pause(HOUR).await;
+    let service = patient(1, 1).layer(Log::new().server());
+    in_time(service.clone().oneshot(get())).await.unwrap();
+    assert_ready_err!(task::spawn(service.oneshot(request)).poll());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deadline_in_a_thousand_years_is_none() {
+    let service = patient(1, 1).layer(Log::new().server());
+    in_time(service.clone().oneshot(get())).await.unwrap();
+    let far = Instant::now() + 1_000 * 365 * 24 * HOUR;
+    let mut request = get();
+    request.extensions_mut().insert(Deadline::at(far));
+    in_time(service.oneshot(request)).await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]
