@@ -58,6 +58,11 @@ impl Entry {
         self.shared.slow_call.is_some()
     }
 
+    /// Whether slow calls are held against the peer.
+    pub(crate) fn minds_slow(&self) -> bool {
+        self.shared.settings.trip.minds_slow()
+    }
+
     #[cold]
     fn check_troubled(&self) -> Result<(), Open> {
         let now = Instant::now();

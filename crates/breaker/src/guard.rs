@@ -101,8 +101,8 @@ impl Guard {
         !self.ticket.entry().minds_time() && self.ticket.succeed(ended, Instant::now())
     }
 
-    /// Notes of a call that is still out whether it has taken too long so far: its head has come but does
-    /// not tell how it will end, or nobody waits for it any longer.
+    /// Notes of a call that is still out whether it has taken too long so far: its head or its error has
+    /// come, or nobody waits for it any longer.
     #[inline]
     pub(crate) fn note_if_late(&mut self) {
         if self.ticket.entry().minds_time() && self.is_slow(Instant::now()) {
@@ -112,7 +112,7 @@ impl Guard {
 
     /// Whether the call has taken too long, as far as its time is known.
     #[cold]
-    pub(crate) fn is_slow(&self, now: Instant) -> bool {
+    fn is_slow(&self, now: Instant) -> bool {
         match self.progress {
             Progress::Under(Some(since)) => self.ticket.entry().is_slow(since, now),
             _ => false,

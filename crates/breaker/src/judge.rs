@@ -3,7 +3,7 @@
 use http::{Response, StatusCode};
 use http_body::Body;
 use outrigger_core::{
-    BoxError, Classify, Elapsed, End, Fault, Outcome, Phase, Verdict, call, find,
+    BoxError, Classify, Deadline, Elapsed, End, Fault, Outcome, Phase, Verdict, call, find,
 };
 use tokio::time::Instant;
 
@@ -38,22 +38,16 @@ fn answered_thoughtfully<R>(
     end: Option<Verdict>,
     response: &Response<R>,
 ) {
+    guard.note_if_late();
     match head {
-        Some(verdict) => judge_head(guard, verdict, response),
-        None => guard.note_if_late(),
+        Some(Verdict::Failure) if ran_out_of_time(response) && is_hasty() => {
+            judge(&mut guard.ticket, Verdict::Neutral, false);
+        }
+        Some(verdict) => judge(&mut guard.ticket, verdict, false),
+        None => {}
     }
     if let Some(verdict) = end {
         judge_end(&mut guard.ticket, verdict, false);
-    }
-}
-
-fn judge_head<R>(guard: &mut Guard, verdict: Verdict, response: &Response<R>) {
-    let now = Instant::now();
-    match verdict {
-        Verdict::Failure if ran_out_of_time(response) && is_hasty(now) => {
-            guard.ticket.finish(Verdict::Neutral, now);
-        }
-        verdict => finish(guard, verdict, false, now),
     }
 }
 
@@ -68,21 +62,12 @@ pub(crate) fn dropped(ticket: &mut Ticket) {
     judge_end(ticket, Verdict::Neutral, true);
 }
 
-fn judge_end(ticket: &mut Ticket, verdict: Verdict, impatient: bool) {
-    if ticket.stage().is_out() {
-        let verdict = weigh(verdict, impatient, || ticket.stage().is_late());
-        ticket.finish(verdict, Instant::now());
-    }
-    ticket.settle(verdict == Verdict::Failure);
-}
-
 /// An answer that has begun is a success until its end says otherwise: a stream that lasts for hours
 /// must not keep the circuit waiting.
 #[inline]
 pub(crate) fn begun(ticket: &mut Ticket) {
     if ticket.stage().is_out() {
-        let verdict = weigh(Verdict::Success, false, || ticket.stage().is_late());
-        ticket.finish(verdict, Instant::now());
+        judge(ticket, Verdict::Success, false);
     }
 }
 
@@ -97,39 +82,40 @@ pub(crate) fn unready(guard: &mut Guard, classify: &impl Classify, error: &BoxEr
 /// Judges a call by its error.
 #[cold]
 pub(crate) fn failed(guard: &mut Guard, classify: &impl Classify, error: &BoxError) {
-    let now = Instant::now();
     let elapsed = find::<Elapsed>(&**error);
     let ambiguous = elapsed.is_none() && Fault::of(&**error).outcome == Outcome::Ambiguous;
-    match classify.error(&**error) {
-        Verdict::Failure if ambiguous && is_hasty(now) => {
-            guard.ticket.finish(Verdict::Neutral, now);
-        }
-        verdict => {
-            let impatient = elapsed.is_some_and(|elapsed| elapsed.phase() == Phase::Total);
-            finish(guard, verdict, impatient, now);
-        }
+    let verdict = match classify.error(&**error) {
+        Verdict::Failure if ambiguous && is_hasty() => Verdict::Neutral,
+        verdict => verdict,
+    };
+    let impatient = elapsed.is_some_and(|elapsed| elapsed.phase() == Phase::Total);
+    guard.note_if_late();
+    judge_end(&mut guard.ticket, verdict, impatient);
+}
+
+/// Judges a call by its last word.
+fn judge_end(ticket: &mut Ticket, verdict: Verdict, impatient: bool) {
+    let cut_short = ticket.stage().is_out() && verdict == Verdict::Neutral;
+    judge(ticket, verdict, impatient);
+    // What came to nothing ends no run of failures, slow as it may have been.
+    if !cut_short {
+        ticket.settle(verdict == Verdict::Failure);
     }
-    // There is no body that could still tell otherwise.
-    guard.ticket.settle(false);
 }
 
-fn finish(guard: &mut Guard, verdict: Verdict, impatient: bool, now: Instant) {
-    let verdict = weigh(verdict, impatient, || guard.is_slow(now));
-    guard.ticket.finish(verdict, now);
-}
-
-/// A verdict, or that the call was slow: a success that was, or an end that was not the peer's doing
-/// but came after it had had time enough.
-fn weigh(verdict: Verdict, impatient: bool, is_slow: impl FnOnce() -> bool) -> Verdict {
+/// Judges a call, unless that is done. If it came late it was slow: a success, and, where slow calls are held
+/// against the peer, a call whose end was not the peer's doing, which had had time enough.
+fn judge(ticket: &mut Ticket, verdict: Verdict, impatient: bool) {
     let may_be_slow = match verdict {
         Verdict::Success => true,
-        Verdict::Neutral => impatient,
+        Verdict::Neutral => impatient && ticket.entry().minds_slow(),
         Verdict::Slow | Verdict::Failure => false,
     };
-    match may_be_slow && is_slow() {
+    let verdict = match may_be_slow && ticket.stage().is_late() {
         true => Verdict::Slow,
         false => verdict,
-    }
+    };
+    ticket.finish(verdict, Instant::now());
 }
 
 /// Whether the server says that the time it was given was not enough.
@@ -142,9 +128,10 @@ fn ran_out_of_time<R>(response: &Response<R>) -> bool {
 /// Whether nearly all of the caller's patience is over. The server was told of it and gives up a
 /// moment before our own clock does: that is the caller's doing, and not the server's.
 #[cold]
-fn is_hasty(now: Instant) -> bool {
+fn is_hasty() -> bool {
     call::current().is_some_and(|call| {
-        let left = call.deadline().map(|deadline| deadline.remaining(now));
+        let left = |deadline: Deadline| deadline.remaining(Instant::now());
+        let left = call.deadline().map(left);
         left.is_some_and(|left| left <= call.patience() / 10)
     })
 }

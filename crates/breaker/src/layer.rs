@@ -130,8 +130,8 @@ impl<K, C> BreakerLayer<K, C> {
 
     /// Takes a good answer for slow whose head comes later than this after the dispatch of the request, or
     /// after the call where no transport reports the dispatch; how long its body takes is no matter, also
-    /// where only that tells that it was good (gRPC). A call that was dropped or cut by its
-    /// deadline after so long is slow, too. What that leads to is [`Trip::slow`]'s. Default: none.
+    /// where only that tells that it was good (gRPC). What that leads to is [`Trip::slow`]'s; where there is
+    /// one, a call that was dropped or cut by its deadline after so long is slow, too. Default: none.
     #[must_use]
     pub fn slow_call(mut self, slow_call: Duration) -> Self {
         self.rules.slow_call = Some(slow_call);

@@ -34,7 +34,7 @@
 //!
 //! | readiness | state; `clone`; `layer` | errors | cancellation |
 //! |---|---|---|---|
-//! | always ready: the wait for the inner service belongs to the call | a circuit per endpoint; clones share it; `layer` begins afresh | the inner service's; [`Open`] for a call that is refused | a probe's place is given back; the call counts neither way, or as slow when it had been under way for so long |
+//! | always ready: the wait for the inner service belongs to the call | a circuit per endpoint; clones share it; `layer` begins afresh | the inner service's; [`Open`] for a call that is refused | a probe's place is given back; the call counts neither way, or as slow where slow calls are held against the peer and it had been under way for so long |
 //!
 //! It stands inside retries, so that it sees each attempt, and outside whatever ends an attempt that
 //! takes too long: a breaker within a timeout only sees that its calls are dropped. Limits stand

@@ -35,7 +35,7 @@ impl Stage {
         Self::new(COUNTED, receipt.step, generation)
     }
 
-    /// Of a call that is out: the head of its answer came late.
+    /// Of a call that is out: it has taken too long.
     pub(crate) fn late(self) -> Self {
         Self(self.0 | LATE)
     }

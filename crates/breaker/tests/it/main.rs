@@ -12,6 +12,7 @@ mod flood;
 mod handle;
 mod probes;
 mod recall;
+mod slow;
 mod states;
 mod traffic;
 mod upsets;
