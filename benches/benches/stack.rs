@@ -14,19 +14,21 @@ use gungraun::{
 };
 use http::Request;
 use http_body_util::{Empty, Full};
-use outrigger_benches::stack::{Stack, stack};
-use outrigger_benches::{BARE, Case, call, get, post, warm};
+use outrigger_benches::stack::stack;
+use outrigger_benches::{BARE, Case, Instant, call, get, post, warm};
 use tower::Service;
+
+type Stack = outrigger_benches::stack::Stack<Instant>;
 
 type Get = Request<Empty<Bytes>>;
 type Post = Request<Full<Bytes>>;
 
 fn before_a_get() -> Case<Stack, Get> {
-    warm(stack(), get)
+    warm(stack(Instant), get)
 }
 
 fn before_a_post() -> Case<Stack, Post> {
-    warm(stack(), post)
+    warm(stack(Instant), post)
 }
 
 /// So many instructions above the bare service, and no more.

@@ -10,21 +10,18 @@ use outrigger_retry::{Exponential, RetryLayer, RetryService};
 use outrigger_timeout::{DeadlineLayer, DeadlineService, TimeoutLayer, TimeoutService};
 use tower::ServiceBuilder;
 
-use crate::Instant;
+/// All layers over a service, in the order and with the defaults of the client's stack.
+pub type Stack<S> =
+    RequestIdService<IdempotencyKeyService<DeadlineService<RetryService<Attempt<S>, Exponential>>>>;
 
-/// All layers over a service that answers at once, in the order and with the defaults of the client's
-/// stack.
-pub type Stack =
-    RequestIdService<IdempotencyKeyService<DeadlineService<RetryService<Attempt, Exponential>>>>;
-
-type Attempt = BreakerService<
-    RateLimitService<ConcurrencyService<TimeoutService<Instant>>>,
+type Attempt<S> = BreakerService<
+    RateLimitService<ConcurrencyService<TimeoutService<S>>>,
     ByEndpoint,
     HttpClassify,
 >;
 
-/// The stack: two of its limits are off.
-pub fn stack() -> Stack {
+/// The layers over this service: two of their limits are off.
+pub fn stack<S>(service: S) -> Stack<S> {
     ServiceBuilder::new()
         .layer(RequestIdLayer::default())
         .layer(IdempotencyKeyLayer::new(KeyFormat::StructuredString))
@@ -34,5 +31,5 @@ pub fn stack() -> Stack {
         .layer(RateLimitLayer::unlimited())
         .layer(ConcurrencyLayer::unlimited())
         .layer(TimeoutLayer::default())
-        .service(Instant)
+        .service(service)
 }

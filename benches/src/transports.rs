@@ -11,10 +11,13 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use outrigger_connector::{Connector, HttpVersion};
+use outrigger_retry::ReplayBody;
+use outrigger_timeout::RequestBody;
 use tokio::net::TcpStream;
 use tower::ServiceExt;
 
 use crate::get;
+use crate::stack::Stack;
 
 /// A request's body.
 pub type Body = Empty<Bytes>;
@@ -26,13 +29,25 @@ pub trait Transport: Clone + 'static {
 }
 
 /// The connector over plain TCP.
-pub fn ours(connections: usize) -> Connector<Body> {
+pub fn ours<B>(connections: usize) -> Connector<B> {
     Connector::new()
         .http(HttpVersion::H2c)
         .max_connections_per_endpoint(connections)
 }
 
 impl Transport for Connector<Body> {
+    async fn send(self, request: Request<Body>) -> bool {
+        let Ok(response) = self.oneshot(request).await else {
+            return false;
+        };
+        response.into_body().collect().await.is_ok()
+    }
+}
+
+/// All layers over the connector.
+pub type Layered = Stack<Connector<RequestBody<ReplayBody<Body>>>>;
+
+impl Transport for Layered {
     async fn send(self, request: Request<Body>) -> bool {
         let Ok(response) = self.oneshot(request).await else {
             return false;

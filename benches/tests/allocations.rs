@@ -70,7 +70,7 @@ fn nor_does_it_for_an_answer_with_a_body() {
 
 #[test]
 fn all_layers_allocate_twice_for_a_get_and_four_times_for_a_post() {
-    assert_eq!((of(stack()), of_calls(stack(), post)), (2, 4));
+    assert_eq!((of(stack(Instant)), of_calls(stack(Instant), post)), (2, 4));
 }
 
 #[test]

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use allocation_counter::{AllocationInfo, measure};
-use outrigger_benches::transports::{Transport, bare, hyper_util, ours, request};
+use outrigger_benches::stack::stack;
+use outrigger_benches::transports::{Body, Transport, bare, hyper_util, ours, request};
 use outrigger_benches::upstream::{Nature, Upstream};
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::{JoinSet, LocalSet};
@@ -60,8 +61,12 @@ fn a_request_allocates_little_more_than_hyper_does_and_less_than_through_hyper_u
     let hyper = of(async |upstream| bare(upstream.addr()).await);
     let rival = of(async |_| hyper_util());
     let connector = of(async |_| ours(1));
-    println!("hyper {hyper:.1}, hyper-util {rival:.1}, the connector {connector:.1}");
+    let layers = of(async |_| stack(ours(1)));
+    println!(
+        "hyper {hyper:.1}, hyper-util {rival:.1}, the connector {connector:.1}, with all layers {layers:.1}"
+    );
     assert!(connector < rival && connector < hyper + 5.0);
+    assert!(layers <= 20.0, "{layers}");
 }
 
 /// Bytes that are in use after this, more than before.
@@ -74,7 +79,7 @@ fn kept(of: impl FnOnce()) -> i64 {
 fn ten_thousand_waiting_calls_take_a_few_kibibytes_each_and_leave_nothing() {
     const WAITING: usize = 10_000;
     let (upstream, runtime) = (upstream(1, Duration::from_secs(3600)), runtime());
-    let connector = ours(1).acquire_timeout(Duration::from_secs(5));
+    let connector = ours::<Body>(1).acquire_timeout(Duration::from_secs(5));
     let request = request(upstream.addr());
     let local = LocalSet::new();
     // Its one place, and its runtime's first timer.
