@@ -7,6 +7,7 @@
 )]
 
 mod bodies;
+mod chaos;
 mod contract;
 mod flood;
 mod handle;
