@@ -8,6 +8,7 @@ use tokio::time::Instant;
 use crate::circuit::{Admission, Circuit, Order, Receipt, Refusal, Settings};
 use crate::clock::Clock;
 use crate::handle::Watchers;
+use crate::stage::Stage;
 use crate::{Open, Snapshot};
 
 /// A circuit under its name, told the time by tokio's clock and the die by the thread.
@@ -44,11 +45,16 @@ impl Entry {
         }
     }
 
+    /// Lets a call through, or refuses it. It is known to be let through before others are told that this
+    /// has changed the circuit's state: where one panics, what the call took is given back.
     #[inline]
-    pub(crate) fn admit(&self) -> Result<Admission, Open> {
+    pub(crate) fn admit(&self, stage: &mut Stage) -> Result<(), Open> {
         match self.circuit.pass() {
-            Some(admission) => Ok(admission),
-            None => self.admit_troubled(),
+            Some(admission) => {
+                *stage = Stage::out(admission);
+                Ok(())
+            }
+            None => self.admit_troubled(stage),
         }
     }
 
@@ -71,10 +77,11 @@ impl Entry {
     }
 
     #[cold]
-    fn admit_troubled(&self) -> Result<Admission, Open> {
+    fn admit_troubled(&self, stage: &mut Stage) -> Result<(), Open> {
         let now = Instant::now();
         let before = self.circuit.generation();
         let admitted = self.circuit.admit(self.at(now), &self.shared.settings);
+        let admitted = admitted.map(|admission| *stage = Stage::out(admission));
         self.tell_since(before, now);
         admitted.map_err(|refusal| self.open(refusal, now))
     }

@@ -36,8 +36,7 @@ impl Ticket {
     /// Lets the call through, or refuses it.
     #[inline]
     pub(crate) fn admit(&mut self) -> Result<(), Open> {
-        self.stage = Stage::out(self.entry.admit()?);
-        Ok(())
+        self.entry.admit(&mut self.stage)
     }
 
     /// Whether the circuit has changed its state since it let the call through. Then nothing is left to

@@ -1,7 +1,7 @@
 //! Dropped futures and panics.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::task::{Context, Waker};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::task::{Context, Wake, Waker};
 use std::thread;
 
 use http::HeaderMap;
@@ -165,6 +165,32 @@ async fn a_panic_of_the_classifier_at_the_end_of_a_body_gives_the_probe_back() {
         assert!(catch_unwind(AssertUnwindSafe(|| drop(response))).is_err());
     }
     assert_eq!(handle.snapshots()[0].state(), State::HalfOpen);
+}
+
+/// Panics when it wakes.
+struct Grumpy;
+
+impl Wake for Grumpy {
+    fn wake(self: Arc<Self>) {
+        resume_unwind(Box::new("user code"));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_of_who_is_told_of_a_probe_gives_the_probe_back() {
+    let (peer, handle) = (Peer::ill(), BreakerHandle::new());
+    let service = three().probes(1).handle(&handle).layer(peer.serve());
+    fail(&service, 3).await;
+    pause(6 * SECOND).await;
+    let mut changes = handle.subscribe();
+    let mut change = Box::pin(changes.changed());
+    let grumpy = Waker::from(Arc::new(Grumpy));
+    let mut cx = Context::from_waker(&grumpy);
+    assert!(change.as_mut().poll(&mut cx).is_pending());
+    assert!(polled_once(service.clone().oneshot(get())));
+    assert_eq!(handle.snapshots()[0].state(), State::HalfOpen);
+    peer.turns(|| answer(200));
+    assert_eq!(call(&service, get()).await, Came::To(200));
 }
 
 #[tokio::test(start_paused = true)]
