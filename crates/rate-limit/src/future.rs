@@ -133,16 +133,14 @@ where
     /// Makes the call in time. What it needed for that is gone when it is made or has failed.
     #[cold]
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Made<S::Future>, BoxError>> {
+        if let Some(Uncalled::Waiting(waiting)) = self.get_mut() {
+            let made = ready!(waiting.poll(cx));
+            drop(self.take());
+            return Poll::Ready(made);
+        }
         match self.take() {
-            Some(Uncalled::Waiting(mut waiting)) => {
-                let polled = waiting.poll(cx);
-                if polled.is_pending() {
-                    *self = Self::some(Uncalled::Waiting(waiting));
-                }
-                polled
-            }
             Some(Uncalled::Failed(error)) => Poll::Ready(Err(error)),
-            None => Poll::Pending,
+            _ => Poll::Pending,
         }
     }
 }

@@ -14,7 +14,6 @@ use tower_service::Service;
 use super::error::Saturated;
 use super::permit::{ConcurrencyBody, Permit};
 use super::wait::Wait;
-use crate::rare::Rare;
 
 pin_project! {
     /// The response future of [`ConcurrencyService`](super::ConcurrencyService).
@@ -30,7 +29,7 @@ pin_project! {
     #[project = StateProj]
     enum State<S, F, B> {
         // The call has not reached the inner service; where nothing is here, it is over.
-        Uncalled { uncalled: Rare<Uncalled<S, B>> },
+        Uncalled { uncalled: Option<Uncalled<S, B>> },
         // The inner service has the request.
         Called { #[pin] future: F },
     }
@@ -96,7 +95,7 @@ impl<S, F, B> ConcurrencyFuture<S, F, B> {
     }
 
     fn uncalled(uncalled: Uncalled<S, B>, permit: Permit) -> Self {
-        let uncalled = Rare::some(uncalled);
+        let uncalled = Some(uncalled);
         Self {
             state: State::Uncalled { uncalled },
             permit,
@@ -116,7 +115,7 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
         if let StateProj::Uncalled { uncalled } = this.state.as_mut().project() {
-            match ready!(uncalled.poll(this.permit, cx)) {
+            match ready!(Uncalled::poll(uncalled, this.permit, cx)) {
                 Ok(future) => this.state.set(State::Called { future }),
                 Err(error) => {
                     drop(mem::take(this.permit));
@@ -142,7 +141,7 @@ where
     }
 }
 
-impl<S, B> Rare<Uncalled<S, B>>
+impl<S, B> Uncalled<S, B>
 where
     S: Service<Request<B>>,
     S::Error: Into<BoxError>,
@@ -150,20 +149,18 @@ where
     /// Makes the call in time. What it needed for that is gone when it is made or has failed.
     #[cold]
     fn poll(
-        &mut self,
+        this: &mut Option<Self>,
         permit: &mut Permit,
         cx: &mut Context<'_>,
     ) -> Poll<Result<S::Future, BoxError>> {
-        match self.take() {
-            Some(Uncalled::Waiting(mut waiting)) => {
-                let polled = waiting.poll(permit, cx);
-                if polled.is_pending() {
-                    *self = Self::some(Uncalled::Waiting(waiting));
-                }
-                polled
-            }
-            Some(Uncalled::Failed(error)) => Poll::Ready(Err(error)),
-            None => Poll::Pending,
+        if let Some(Self::Waiting(waiting)) = this {
+            let made = ready!(waiting.poll(permit, cx));
+            *this = None;
+            return Poll::Ready(made);
+        }
+        match this.take() {
+            Some(Self::Failed(error)) => Poll::Ready(Err(error)),
+            _ => Poll::Pending,
         }
     }
 }
@@ -200,7 +197,7 @@ impl<S, F, B> fmt::Debug for ConcurrencyFuture<S, F, B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let state = match &self.state {
             State::Called { .. } => "Called",
-            State::Uncalled { uncalled } => match uncalled.get() {
+            State::Uncalled { uncalled } => match uncalled {
                 Some(Uncalled::Waiting(waiting)) if waiting.wait.is_some() => "InLine",
                 Some(Uncalled::Waiting(_)) => "Waiting",
                 Some(Uncalled::Failed(_)) | None => "Failed",

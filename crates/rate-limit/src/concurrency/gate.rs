@@ -80,7 +80,7 @@ impl Gate {
         Poll::Pending
     }
 
-    /// Gives a place up; with `refused` because it was waited for too long.
+    /// Gives a place up, if it is still held; with `refused` because it was waited for too long.
     pub(crate) fn leave(&self, place: u64, refused: bool) {
         let mut state = self.lock();
         state.refused += u64::from(refused);

@@ -14,8 +14,6 @@ pub(super) struct Wait {
     place: u64,
     latest: Option<Instant>,
     timer: Option<Pin<Box<Sleep>>>,
-    /// Whether the permit was fetched, or the wait was too long.
-    over: bool,
 }
 
 impl Wait {
@@ -26,17 +24,12 @@ impl Wait {
             place,
             latest,
             timer: None,
-            over: false,
         }
     }
 
     /// Waits for a permit; `None` when that takes too long.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Permit>> {
-        if self.over {
-            return Poll::Pending;
-        }
         if self.gate.fetch(self.place, cx.waker()).is_ready() {
-            self.over = true;
             return Poll::Ready(Some(Permit::new(Arc::clone(&self.gate))));
         }
         let Some(latest) = self.latest else {
@@ -46,7 +39,6 @@ impl Wait {
             .timer
             .get_or_insert_with(|| Box::pin(sleep_until(latest)));
         ready!(timer.as_mut().poll(cx));
-        self.over = true;
         self.gate.leave(self.place, true);
         Poll::Ready(None)
     }
@@ -54,8 +46,6 @@ impl Wait {
 
 impl Drop for Wait {
     fn drop(&mut self) {
-        if !self.over {
-            self.gate.leave(self.place, false);
-        }
+        self.gate.leave(self.place, false);
     }
 }

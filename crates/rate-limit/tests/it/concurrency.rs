@@ -3,6 +3,7 @@
 use std::panic::AssertUnwindSafe;
 
 use http_body_util::BodyExt;
+use outrigger_core::call::{Dispatch, Scope};
 use outrigger_core::{Blame, Fault, Outcome, Rejected};
 use outrigger_rate_limit::{ConcurrencyHandle, ConcurrencyLayer, Occupancy, Saturated};
 use outrigger_testkit::probe::ContractProbe;
@@ -80,9 +81,10 @@ async fn a_permit_lives_to_the_end_of_the_body() {
         .await
         .unwrap();
     assert_eq!(available(), 1, "a body that is at its end with the head");
-    let _error = in_time(service.clone().oneshot(Request::new(3)))
-        .await
-        .unwrap_err();
+    let mut failing = task::spawn(service.clone().call(Request::new(3)));
+    assert_pending!(failing.poll());
+    pause(SECOND).await;
+    assert_ready_err!(failing.poll());
     assert_eq!(available(), 1, "an error");
 }
 
@@ -136,6 +138,76 @@ async fn who_may_not_wait_finds_no_place_or_waits_too_long_is_refused() {
     assert_eq!(start.elapsed(), SECOND / 2);
     assert!(in_time(first).await.unwrap().is_ok());
     assert_eq!(standing(&waiting.handle().snapshots()), (1, 0, 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_has_failed_keeps_nothing() {
+    let (probe, kept) = (ContractProbe::new(), Arc::new(()));
+    let service = at_most(1).wait(SECOND / 2).layer(probe.layer(server()));
+    let call = || {
+        let mut request = Request::new(0);
+        request.extensions_mut().insert(Arc::clone(&kept));
+        task::spawn(service.clone().call(request))
+    };
+    probe.pend(1);
+    let mut unready = call();
+    probe.fail_readiness("broken");
+    assert_eq!(assert_ready_err!(unready.poll()).to_string(), "broken");
+    assert_eq!(Arc::strong_count(&kept), 1);
+    assert_eq!(probe.counts().calls, 0);
+    assert_eq!(standing(&service.handle().snapshots()), (1, 0, 0));
+
+    let _under_way = service.clone().call(Request::new(0));
+    let mut late = call();
+    assert_pending!(late.poll());
+    pause(SECOND / 2).await;
+    assert!(assert_ready_err!(late.poll()).is::<Saturated>());
+    assert_eq!(Arc::strong_count(&kept), 1);
+    probe.assert_clean();
+}
+
+#[test]
+fn who_may_not_wait_is_refused_without_a_timer() {
+    let mut service = at_most(1).refuse().layer(server());
+    let _under_way = service.call(Request::new(0));
+    let mut refused = task::spawn(service.call(Request::new(0)));
+    assert!(assert_ready_err!(refused.poll()).is::<Saturated>());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_service_that_failed_to_become_ready_makes_room_for_a_fresh_one() {
+    let probe = ContractProbe::new();
+    let mut service = at_most(1).refuse().layer(probe.layer(server()));
+    for _ in 0..3 {
+        probe.fail_readiness("broken");
+        let error = in_time(service.call(Request::new(0))).await.unwrap_err();
+        assert_eq!(error.to_string(), "broken");
+    }
+    assert!(in_time(service.call(Request::new(0))).await.is_ok());
+    probe.assert_clean();
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_call_knows_whether_it_is_held_back_or_may_have_been_sent() {
+    let probe = ContractProbe::new();
+    let mut service = at_most(1).wait(HOUR).layer(probe.layer(server()));
+    let mut scope = Scope::join();
+    let under_way = scope.run(|| service.call(Request::new(0)));
+    assert!(scope.call().unwrap().may_have_sent());
+
+    let mut scope = Scope::join();
+    let mut call = task::spawn(scope.run(|| service.call(Request::new(0))));
+    let mut told = || {
+        assert_pending!(scope.run(|| call.poll()));
+        let call = scope.call().unwrap();
+        (call.dispatch(), call.may_have_sent())
+    };
+    assert_eq!(told(), (Dispatch::Waiting, false), "no permit");
+    drop(under_way);
+    probe.pend(1);
+    assert_eq!(told(), (Dispatch::Waiting, false), "a permit, and unready");
+    assert_eq!(told(), (Dispatch::Unreported, true), "with the server");
+    probe.assert_clean();
 }
 
 #[tokio::test(start_paused = true)]
