@@ -19,9 +19,9 @@ pub(crate) struct Guard {
 /// How far the call has got.
 #[derive(Clone, Copy, Debug)]
 enum Progress {
-    /// It waits, in the transport or in a layer above that.
+    /// It waits, for the inner service, in the transport or in a layer above that.
     Held,
-    /// It was called, and as far as is known dispatched, at this instant: none where nobody asks for it.
+    /// It was called, and as far as is known dispatched, at this instant: none where nobody asked for it.
     Under(Option<Instant>),
 }
 
@@ -60,7 +60,7 @@ impl Guard {
         result
     }
 
-    /// The call waits for the inner service.
+    /// The call waits for the inner service, or below it.
     pub(crate) fn hold(&mut self) {
         self.progress = Progress::Held;
     }

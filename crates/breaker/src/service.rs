@@ -64,8 +64,8 @@ where
     }
 }
 
-// These take the request apart where they hand it on. So it is read where it is and copied once; handed on
-// whole, it would first be copied for them, too.
+// `map(|body| body)` changes nothing of a request, but takes it apart where it is handed on. So it is read
+// where it lies and copied once; handed on whole, it would first be copied for these functions, too.
 impl<S, K, C: Clone> BreakerService<S, K, C> {
     #[inline(never)]
     fn call_unwatched<B>(&mut self, request: Request<B>) -> ResponseFuture<S, S::Future, B, C>

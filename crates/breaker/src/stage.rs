@@ -5,7 +5,7 @@ use crate::circuit::{Admission, Receipt};
 /// What a circuit knows of a call, in one word: it goes wherever the call goes.
 ///
 /// The lower half is the generation. Then come 30 bits for the number of a probe, or the step of the
-/// window that a call was counted in, and two for the kind.
+/// window that a call was counted in, and two for the kind; without any, it is aside.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Stage(u64);
 
@@ -13,7 +13,9 @@ const NUMBER: u32 = 32;
 const KIND: u32 = NUMBER + Receipt::BITS;
 const OUT: u64 = 1 << KIND;
 const COUNTED: u64 = 2 << KIND;
+/// Out as well, and so with that bit.
 const LATE: u64 = 3 << KIND;
+const KINDS: u64 = 3 << KIND;
 
 impl Stage {
     /// Nothing, or all that it will.
@@ -54,12 +56,12 @@ impl Stage {
 
     #[inline]
     pub(crate) fn is_late(self) -> bool {
-        self.0 & LATE == LATE
+        self.0 & KINDS == LATE
     }
 
     #[inline]
     pub(crate) fn is_counted(self) -> bool {
-        self.0 & LATE == COUNTED
+        self.0 & KINDS == COUNTED
     }
 
     #[inline]
