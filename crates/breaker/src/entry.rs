@@ -132,10 +132,14 @@ impl Entry {
         self.tell_since(before, now);
     }
 
-    /// Whether the circuit has changed its state since this generation.
-    #[inline]
-    pub(crate) fn has_turned(&self, generation: u32) -> bool {
-        self.circuit.generation() != generation
+    /// Whether the circuit has changed its state since it let this call through, or takes it for a lost
+    /// probe.
+    pub(crate) fn has_lapsed(&self, admission: Admission) -> bool {
+        let lost = || {
+            let now = self.at(Instant::now());
+            self.circuit.has_lost(admission, now, &self.shared.settings)
+        };
+        self.circuit.generation() != admission.generation || admission.probe.is_some() && lost()
     }
 
     /// Whether an answer that took from then to now is slow.

@@ -70,8 +70,8 @@ impl Guard {
         matches!(self.progress, Progress::Held)
     }
 
-    /// Whether the call, which may go on to be dispatched now, is refused after all: its circuit has
-    /// changed its state while it was held back below, and admits no other.
+    /// Whether the call, which may go on to be dispatched now, is refused after all: while it was held back
+    /// below its circuit has changed its state, or its lease as a probe has ended, and admits no other.
     pub(crate) fn recall(&mut self) -> Result<(), Open> {
         match self.ticket.lapse() {
             true => self.admit(),

@@ -39,10 +39,10 @@ impl Ticket {
         self.entry.admit(&mut self.stage)
     }
 
-    /// Whether the circuit has changed its state since it let the call through. Then nothing is left to
-    /// be given back.
+    /// Whether it counts for nothing any longer that the circuit let the call through. Then nothing is left
+    /// to be given back.
     pub(crate) fn lapse(&mut self) -> bool {
-        let lapsed = self.stage.is_out() && self.entry.has_turned(self.stage.generation());
+        let lapsed = self.stage.is_out() && self.entry.has_lapsed(self.stage.admission());
         if lapsed {
             self.stage = Stage::ASIDE;
         }

@@ -115,6 +115,14 @@ impl Machine {
         }
     }
 
+    /// Whether a probe has no place any longer.
+    pub(super) fn has_lost(&self, admission: &Admission, now: u64, settings: &Settings) -> bool {
+        match (&self.mode, admission.probe) {
+            (Mode::HalfOpen(probes), Some(id)) => !probes.hold(id, now, self.lease(settings)),
+            _ => false,
+        }
+    }
+
     /// A probe of this generation is back.
     pub(super) fn probed(
         &mut self,

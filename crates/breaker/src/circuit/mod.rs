@@ -167,6 +167,11 @@ impl<const N: usize> Circuit<N> {
         self.lock(now, settings).dispatched(&admission, now);
     }
 
+    /// Whether a probe has been under way for longer than its lease, so that another may have its place.
+    pub(crate) fn has_lost(&self, probe: Admission, now: u64, settings: &Settings) -> bool {
+        self.lock(now, settings).has_lost(&probe, now, settings)
+    }
+
     /// Does as an operator says.
     pub(crate) fn obey(&self, order: Order, now: u64, settings: &Settings) {
         let mut machine = self.lock(now, settings);

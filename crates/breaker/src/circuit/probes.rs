@@ -28,6 +28,12 @@ impl Probes {
         (out.count() as u64) + u64::from(self.succeeded) < u64::from(wanted)
     }
 
+    /// Whether this one is under way and not lost.
+    pub(crate) fn hold(&self, id: NonZeroU32, now: u64, lease: u64) -> bool {
+        let mut out = self.out.iter();
+        out.any(|probe| probe.id == id && probe.runs(now, lease))
+    }
+
     /// Sends one off, and says which.
     pub(crate) fn send(&mut self, now: u64, lease: u64) -> NonZeroU32 {
         self.out.retain(|probe| probe.runs(now, lease));

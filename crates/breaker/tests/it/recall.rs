@@ -186,3 +186,32 @@ async fn the_lease_of_a_probe_runs_from_its_dispatch() {
         Came::To(200)
     );
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_probe_that_waited_beyond_its_lease_is_refused_when_another_has_its_place() {
+    let (peer, permits) = (Peer::ill(), Arc::new(Semaphore::new(2)));
+    let queue = queue(&permits, &peer);
+    let service = three().probes(1).layer(service_fn(move |request| {
+        let answer = queue.clone().oneshot(request);
+        async move {
+            let answer = answer.await;
+            pause(SECOND).await;
+            answer
+        }
+    }));
+    fail(&service, 3).await;
+    pause(6 * SECOND).await;
+    peer.turns(|| answer(200));
+    let _ = peer.calls();
+    let hold = Arc::clone(&permits).acquire_many_owned(2).await.unwrap();
+    let mut first = task::spawn(service.clone().oneshot(get()));
+    assert_pending!(first.poll());
+    pause(10 * SECOND).await;
+    let mut second = task::spawn(service.clone().oneshot(get()));
+    assert_pending!(second.poll());
+    drop(hold);
+    let refused = came(&assert_ready!(first.poll()));
+    assert_eq!(refused, Came::ToRefusal(State::HalfOpen));
+    assert_pending!(second.poll());
+    assert_eq!(peer.calls(), 1);
+}
