@@ -334,9 +334,13 @@ proptest! {
     }
 
     #[test]
-    fn no_probe_is_lost_whatever_becomes_of_it(events in events(), timed: bool) {
+    fn no_probe_is_lost_whatever_becomes_of_it(events in events(), timed: bool, minded: bool) {
         paused(async {
-            let mut layer = BreakerLayer::new(Trip::consecutive(1)).probes(1).open_for(SECOND);
+            let mut trip = Trip::consecutive(1);
+            if minded {
+                trip = trip.or(Trip::slow(Ratio::percent(1)).min_calls(1));
+            }
+            let mut layer = BreakerLayer::new(trip).probes(1).open_for(SECOND);
             layer = layer.open_at_most(SECOND).lease(1_000_000 * SECOND);
             if timed {
                 layer = layer.slow_call(SECOND);
