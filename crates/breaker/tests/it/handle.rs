@@ -1,6 +1,9 @@
 //! What an operator sees and can do.
 
-use outrigger_breaker::BreakerHandle;
+use std::sync::OnceLock;
+
+use outrigger_breaker::{BreakerHandle, HttpClassify, ResponseBody};
+use tower::util::BoxCloneSyncService;
 
 use super::*;
 
@@ -102,4 +105,52 @@ async fn keys_are_the_names_where_there_are_keys() {
     );
     handle.force_open("not a uri at all");
     assert!(handle.snapshot("not a uri at all").is_some());
+}
+
+/// Sees, opens and resets all circuits, now and when it is dropped.
+struct Meddler(BreakerHandle);
+
+impl Meddler {
+    fn meddle(&self) {
+        assert_eq!(self.0.snapshots().len(), 1);
+        self.0.force_open("shared");
+        self.0.reset("shared");
+    }
+}
+
+impl Drop for Meddler {
+    fn drop(&mut self) {
+        self.meddle();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_peer_may_use_the_handle_and_the_service_itself_whenever_it_is_asked() {
+    type Own =
+        BoxCloneSyncService<Request<()>, Response<ResponseBody<Body, HttpClassify>>, BoxError>;
+    let (handle, own) = (BreakerHandle::new(), Arc::new(OnceLock::<Own>::new()));
+    let (operator, itself) = (handle.clone(), Arc::clone(&own));
+    let server = service_fn(move |request: Request<()>| {
+        let (meddler, itself) = (Meddler(operator.clone()), Arc::clone(&itself));
+        meddler.meddle();
+        async move {
+            meddler.meddle();
+            if request.uri().path() == "/nested" {
+                let nested = itself.get().unwrap().clone().oneshot(get());
+                assert_eq!(nested.await?.status(), 503);
+            }
+            answer(503)
+        }
+    });
+    let service = three().shared().handle(&handle).layer(server);
+    let service = own.get_or_init(|| BoxCloneSyncService::new(service));
+    for _ in 0..10 {
+        assert_eq!(
+            call(service, to("http://a.example/nested")).await,
+            Came::To(503)
+        );
+        drop(service.clone().call(get()));
+    }
+    let seen = &handle.snapshots()[0];
+    assert_eq!((seen.state(), seen.calls()), (State::Closed, 0));
 }
