@@ -21,6 +21,18 @@ fn who_is_polled_before_its_turn_waits_for_those_before_it() {
 }
 
 #[test]
+fn who_asks_for_its_turn_does_not_wake_itself() {
+    let limiter = limiter(SECOND, 1);
+    limiter.take(0, 1).unwrap();
+    let (first, woken) = (place(&limiter, 0), Arc::new(Woken::default()));
+    for now in [0, SECOND / 2] {
+        let turn = limiter.turn(first, now, u64::MAX, &Arc::clone(&woken).into());
+        assert_eq!(turn, Turn::At(SECOND));
+    }
+    assert_eq!(woken.times(), 0);
+}
+
+#[test]
 fn who_comes_late_has_its_turn_when_nobody_has_asked_for_it() {
     let limiter = limiter(SECOND, 1);
     limiter.take(0, 1).unwrap();
