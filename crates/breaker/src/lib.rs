@@ -46,8 +46,9 @@
 //! [`HttpClassify`] judges by the status and [`GrpcClassify`] by gRPC's, each by the
 //! [`Fault`](outrigger_core::Fault) of an error; a [`Classify`] of your own may judge otherwise. An
 //! attempt that its own limit ended is a failure. One that the caller's deadline ended is not, be it
-//! that the server says so: a hasty caller cannot open everybody's circuit. A panic of the inner service
-//! is a failure, and passes on.
+//! that the head of the server's answer says so: a hasty caller cannot open everybody's circuit. (A
+//! server that says so after its first message has failed: a body knows no deadline.) A panic of the
+//! inner service is a failure, and passes on.
 //!
 //! Answers are judged by their heads, gRPC's by the status in their head, their first message or their
 //! trailers, whichever comes first. Where the body then fails, or its trailers tell of a failure, the
