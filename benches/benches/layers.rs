@@ -13,7 +13,7 @@
 //! | attempt's timeout | 200 | 190 |
 //! | the same, switched off | 40 | 46 |
 //! | deadline | 200 | 363 |
-//! | breaker: an endpoint's circuit, one for all | 500, 320 | 439, 310 |
+//! | breaker: an endpoint's circuit, one for all | 500, 320 | 439, 311 |
 //! | rate limit: an endpoint's bucket, one for all | 430, 250 | 346, 221 |
 //! | so many calls at a time | 430 | 265 |
 //! | breaker, rate, calls at a time, switched off | 40 | 54, 53, 53 |
