@@ -9,6 +9,11 @@
 //!
 //! Times are no sure thing on a machine that does other things: it is no part of what gates a change.
 
+#![allow(
+    clippy::disallowed_methods,
+    reason = "threads are timed by the real clock"
+)]
+
 use std::hint::black_box;
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -8,6 +8,11 @@
 //!
 //! Times are no sure thing on a machine that does other things: it is no part of what gates a change.
 
+#![allow(
+    clippy::disallowed_methods,
+    reason = "threads are timed by the real clock"
+)]
+
 use std::fs;
 use std::hint::black_box;
 use std::num::NonZeroU32;

@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::net::SocketAddr;
 use std::rc::Rc;
+use std::slice;
 use std::time::Duration;
 
 use outrigger_benches::transports::{Transport, bare, hyper_util, ours, request};
@@ -39,10 +40,10 @@ pub(crate) async fn compare() -> bool {
     );
     for round in 0..=ROUNDS {
         let row = [
-            rate(addr, &[rival.clone()]).await,
-            rate(addr, &[single.clone()]).await,
+            rate(addr, slice::from_ref(&rival)).await,
+            rate(addr, slice::from_ref(&single)).await,
             rate(addr, &bares).await,
-            rate(addr, &[grown.clone()]).await,
+            rate(addr, slice::from_ref(&grown)).await,
         ];
         // The first one warms up.
         if round > 0 {
