@@ -11,10 +11,12 @@ use crate::circuits::Circuits;
 /// An operator's view of circuits, and hand on them.
 ///
 /// It is given to a layer with [`BreakerLayer::handle`](crate::BreakerLayer::handle) and then sees the
-/// circuits of every service that the layer makes; clones are the same handle.
+/// circuits of every service that the layer makes, as long as that or a clone of it lives; clones are the
+/// same handle.
 ///
 /// A circuit is named as [`Snapshot::circuit`] has it: `https://a.example:443`, the key, or `shared`.
-/// One that was never asked for is made when it is forced.
+/// One that was never asked for is made when it is forced or reset. Of an endpoint the scheme is part of
+/// the name: `a.example` is the circuit of all requests that have none, and what no URI can be is ignored.
 ///
 /// ```
 /// use http::{Request, Response};

@@ -38,10 +38,10 @@ struct Rules {
 }
 
 impl BreakerLayer {
-    /// How long a circuit is open the first time: 5 s.
+    /// How long a circuit is open the first time: 5 s, give or take a fifth.
     pub const DEFAULT_OPEN_FOR: Duration = Duration::from_secs(5);
 
-    /// How long a circuit is open at most: 60 s.
+    /// How long a circuit is open at most: 60 s, give or take a fifth.
     pub const DEFAULT_OPEN_AT_MOST: Duration = Duration::from_secs(60);
 
     /// How many probes must succeed: 3.
@@ -154,8 +154,32 @@ impl<K, C> BreakerLayer<K, C> {
     }
 
     /// A circuit for each key that this function gives: for a shard, a tenant, a route. It is text or
-    /// other bytes, and for calls over HTTP it sees a `&Request<B>`. By default there is a circuit for
-    /// each scheme, host and port.
+    /// other bytes, and made of the `&Request<B>`, whose type must be written out. By default there is a
+    /// circuit for each scheme, host and port; requests without them share one.
+    ///
+    /// ```
+    /// use http::{Request, Response, StatusCode};
+    /// use outrigger_breaker::{BreakerHandle, BreakerLayer, State};
+    /// use tower::{BoxError, Layer, ServiceExt, service_fn};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), BoxError> {
+    /// let ill = service_fn(async |_: Request<String>| {
+    ///     let response = Response::builder().status(StatusCode::BAD_GATEWAY);
+    ///     Ok::<_, BoxError>(response.body(String::new())?)
+    /// });
+    /// let handle = BreakerHandle::new();
+    /// let layer = BreakerLayer::default().handle(&handle);
+    /// let client = layer.key(|request: &Request<String>| request.uri().path().to_owned()).layer(ill);
+    ///
+    /// for path in ["/a", "/a", "/a", "/a", "/a", "/b"] {
+    ///     client.clone().oneshot(Request::get(path).body(String::new())?).await?;
+    /// }
+    /// assert_eq!(handle.snapshot("/a").map(|circuit| circuit.state()), Some(State::Open));
+    /// assert_eq!(handle.snapshot("/b").map(|circuit| circuit.state()), Some(State::Closed));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn key<F>(self, key: F) -> BreakerLayer<ByKey<F>, C> {
         self.keyed(Per::Key, ByKey(key))

@@ -27,7 +27,7 @@ impl Snapshot {
         &self.circuit
     }
 
-    /// What it does with calls.
+    /// What it does with calls. An open circuit is half-open from its first call after the open time on.
     pub fn state(&self) -> State {
         self.state
     }
@@ -38,7 +38,8 @@ impl Snapshot {
         self.openings
     }
 
-    /// Calls that were judged within the window.
+    /// Calls that were judged within the window, in this state; what a ramp has counted goes on into the
+    /// closed state after it.
     pub fn calls(&self) -> u64 {
         self.counts.calls
     }
