@@ -46,7 +46,7 @@ impl RateLimitHandle {
         Some(Snapshot::of(&entry))
     }
 
-    /// All limits, in no order.
+    /// All limits, in no order; whose each is, they do not say.
     pub fn snapshots(&self) -> Vec<Snapshot> {
         let all = self.attached.all();
         let all = all.iter().flat_map(|limits| limits.all());

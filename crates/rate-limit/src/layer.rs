@@ -121,8 +121,35 @@ impl RateLimitLayer {
     }
 
     /// How many calls a call counts as, by a function of the request's head. Default: 1. One that costs 0
-    /// is not limited, and its answer changes nothing; one that costs more than the burst is refused with
-    /// [`NeverFits`](crate::NeverFits).
+    /// is not limited, and its answer changes nothing; one that costs more than the
+    /// [burst](Quota::burst), by default 1, is refused with [`NeverFits`](crate::NeverFits).
+    ///
+    /// ```
+    /// use std::num::NonZeroU32;
+    /// use http::{Request, Response};
+    /// use outrigger_core::{BoxError, find};
+    /// use outrigger_rate_limit::{NeverFits, Quota, RateLimitLayer};
+    /// use tower::{Layer, ServiceExt, service_fn};
+    ///
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), BoxError> {
+    /// const FIVE: NonZeroU32 = NonZeroU32::new(5).unwrap();
+    /// let layer = RateLimitLayer::new(Quota::per_second(FIVE).burst(FIVE)).refuse();
+    /// let by_path = layer.cost(|head| if head.uri.path() == "/search" { 4 } else { 1 });
+    /// let server = service_fn(async |_: Request<()>| Ok::<_, BoxError>(Response::new(())));
+    /// let client = by_path.layer(server);
+    ///
+    /// let get = |path| client.clone().oneshot(Request::get(path).body(()).unwrap());
+    /// assert!(get("/search").await.is_ok());
+    /// assert!(get("/search").await.is_err(), "one is left");
+    /// assert!(get("/item").await.is_ok());
+    ///
+    /// let single = RateLimitLayer::new(Quota::per_second(FIVE)).cost(|_| 4).layer(server);
+    /// let refused = single.oneshot(Request::new(())).await.unwrap_err();
+    /// assert!(find::<NeverFits>(&*refused).is_some(), "the burst is 1");
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn cost(mut self, cost: impl Fn(&Parts) -> u32 + Send + Sync + 'static) -> Self {
         self.cost = Some(Arc::new(cost));

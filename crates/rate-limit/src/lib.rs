@@ -69,7 +69,7 @@
 //! **What answers change.** A 429, and a 503 with `Retry-After`, halve the rate, once for all calls that
 //! were under way. `Retry-After` with them stops all calls for so long. `RateLimit` and
 //! `RateLimit-Policy` (draft-ietf-httpapi-ratelimit-headers) slow the rate down to what is left for the
-//! time that it must last; none left stops all calls until the window ends. Malformed fields are ignored.
+//! time that it must last, from where it recovers like any other; none left stops all calls until the window ends. Malformed fields are ignored.
 //! Nothing makes calls faster than the quota. No stop is longer than 60 s, and up to a tenth more at
 //! random; the rate never falls below a tenth of the quota, and recovers by itself in at most 30 s.
 //!

@@ -39,7 +39,7 @@ impl ConcurrencyHandle {
         Some(Occupancy::of(&gate))
     }
 
-    /// All limits, in no order.
+    /// All limits, in no order; whose each is, they do not say.
     pub fn snapshots(&self) -> Vec<Occupancy> {
         let all = self.attached.all();
         let all = all.iter().flat_map(|gates| gates.table.all());
