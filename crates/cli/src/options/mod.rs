@@ -55,8 +55,8 @@ pub(crate) struct Options {
     #[arg(long, value_name = "TIME", default_value_t = Span(TimeoutLayer::DEFAULT_WRITE_IDLE))]
     pub(crate) write_idle: Span,
 
-    /// Most attempts in a span of time to each endpoint, as in 100/s; each waits for its turn as long
-    /// as --timeout allows
+    /// Most attempts in a span of time to each endpoint, as in 100/s, 600/m or 5000/h; each waits for
+    /// its turn as long as --timeout allows
     #[arg(long, value_name = "N/UNIT")]
     pub(crate) rate: Option<Rate>,
 
