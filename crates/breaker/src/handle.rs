@@ -17,6 +17,8 @@ use crate::circuits::Circuits;
 /// A circuit is named as [`Snapshot::circuit`] has it: `https://a.example:443`, the key, or `shared`.
 /// One that was never asked for is made when it is forced or reset. Of an endpoint the scheme is part of
 /// the name: `a.example` is the circuit of all requests that have none, and what no URI can be is ignored.
+/// Where no [further circuit](crate::BreakerLayer::circuits) is told apart, it is the one that it shares
+/// that is forced, for all that do.
 ///
 /// ```
 /// use http::{Request, Response};

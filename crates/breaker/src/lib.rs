@@ -68,7 +68,8 @@
 //! Each opening has a number, and so has each time that probes are sent; what comes back carries the
 //! number of the state that let it through and says nothing of any other. Beyond
 //! [`DEFAULT_CIRCUITS`](BreakerLayer::DEFAULT_CIRCUITS) endpoints, those that remember no failure make
-//! room for new ones, in constant time; an open circuit stays.
+//! room for new ones, in constant time. An open circuit stays until nobody has asked for it for
+//! [`open_at_most`](BreakerLayer::open_at_most) since it might have been probed.
 //!
 //! `docs/breakers-and-limits.md` in the repository says when not to use a breaker.
 
