@@ -44,7 +44,8 @@
 //! # What counts
 //!
 //! [`HttpClassify`] judges by the status and [`GrpcClassify`] by gRPC's, each by the
-//! [`Fault`](outrigger_core::Fault) of an error; a [`Classify`] of your own may judge otherwise. An
+//! [`Fault`](outrigger_core::Fault) of an error; a [`Classify`] of your own may judge otherwise. Over
+//! hyper's own client errors are told apart with the feature `hyper` of `outrigger-core`. An
 //! attempt that its own limit ended is a failure. One that the caller's deadline ended is not, be it
 //! that the head of the server's answer says so: a hasty caller cannot open everybody's circuit. (A
 //! server that says so after its first message has failed: a body knows no deadline.) A panic of the
