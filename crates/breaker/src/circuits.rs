@@ -77,7 +77,7 @@ impl Circuits {
         match &self.kept {
             Kept::One(entry) => (**entry.name() == *name).then(|| Arc::clone(entry)),
             Kept::Many { table, by_endpoint } => match by_endpoint {
-                true => table.find(&name.parse().ok()?),
+                true => table.find(&endpoint(name)?),
                 false => table.get(name.as_bytes()),
             },
         }
@@ -88,7 +88,7 @@ impl Circuits {
         match self.kept {
             Kept::One(_) => self.find(name),
             Kept::Many { by_endpoint, .. } => Some(match by_endpoint {
-                true => self.at(&name.parse().ok()?),
+                true => self.at(&endpoint(name)?),
                 false => self.of(name.as_bytes()),
             }),
         }
@@ -104,6 +104,12 @@ impl Circuits {
     fn entry(&self, name: &str) -> Entry {
         Entry::new(Arc::from(name), Arc::clone(&self.shared))
     }
+}
+
+/// A URI of the endpoint of this name.
+fn endpoint(name: &str) -> Option<Uri> {
+    let uri = name.parse().ok()?;
+    Endpoint::of(&uri).is_ok().then_some(uri)
 }
 
 fn name_of(uri: &Uri) -> String {

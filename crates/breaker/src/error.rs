@@ -58,7 +58,7 @@ impl fmt::Display for Open {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "the circuit of {} is {}", self.circuit, self.state)?;
         match self.wait {
-            Some(wait) => write!(f, " for {wait:?} more"),
+            Some(wait) => write!(f, ": ask again in {wait:?}"),
             None => Ok(()),
         }
     }

@@ -16,9 +16,8 @@ use crate::circuits::Circuits;
 ///
 /// A circuit is named as [`Snapshot::circuit`] has it: `https://a.example:443`, the key, or `shared`.
 /// One that was never asked for is made when it is forced or reset. Of an endpoint the scheme is part of
-/// the name: `a.example` is the circuit of all requests that have none, and what no URI can be is ignored.
-/// Where no [further circuit](crate::BreakerLayer::circuits) is told apart, it is the one that it shares
-/// that is forced, for all that do.
+/// the name: there is none called `a.example`. Where no [further circuit](crate::BreakerLayer::circuits)
+/// is told apart, it is the one that it shares that is forced, for all that do.
 ///
 /// ```
 /// use http::{Request, Response};
@@ -32,7 +31,7 @@ use crate::circuits::Circuits;
 ///     .layer(BreakerLayer::default().handle(&handle))
 ///     .service(service_fn(async |_: Request<String>| Ok::<_, BoxError>(Response::new(String::new()))));
 ///
-/// handle.force_open("http://a.example:80");
+/// assert!(handle.force_open("http://a.example:80"));
 /// let request = Request::get("http://a.example/").body(String::new())?;
 /// let refused = client.clone().oneshot(request).await.unwrap_err();
 /// assert!(refused.is::<Open>());
@@ -68,20 +67,22 @@ impl BreakerHandle {
         found.next().map(|entry| entry.snapshot(Instant::now()))
     }
 
-    /// Refuses every call to a circuit until it is [`reset`](Self::reset) or forced closed.
-    pub fn force_open(&self, circuit: &str) {
-        self.order(circuit, Order::Open);
+    /// Refuses every call to a circuit until it is [`reset`](Self::reset) or forced closed. `false` where
+    /// no service lives, or none can have a circuit of this name: then nothing has changed.
+    pub fn force_open(&self, circuit: &str) -> bool {
+        self.order(circuit, Order::Open)
     }
 
     /// Lets every call to a circuit through, and counts none, until it is [`reset`](Self::reset) or
-    /// forced open.
-    pub fn force_closed(&self, circuit: &str) {
-        self.order(circuit, Order::Close);
+    /// forced open. `false` as of [`force_open`](Self::force_open).
+    pub fn force_closed(&self, circuit: &str) -> bool {
+        self.order(circuit, Order::Close)
     }
 
-    /// Makes a circuit closed and new, whatever state it is in.
-    pub fn reset(&self, circuit: &str) {
-        self.order(circuit, Order::Reset);
+    /// Makes a circuit closed and new, whatever state it is in. `false` as of
+    /// [`force_open`](Self::force_open).
+    pub fn reset(&self, circuit: &str) -> bool {
+        self.order(circuit, Order::Reset)
     }
 
     /// Watches the circuits: the value is the one whose state changed last, as it was then. A reader
@@ -105,13 +106,16 @@ impl BreakerHandle {
         attached.push(Arc::downgrade(circuits));
     }
 
-    fn order(&self, circuit: &str, order: Order) {
-        let now = Instant::now();
+    /// Gives an order to each circuit of this name, and says whether there is one.
+    fn order(&self, circuit: &str, order: Order) -> bool {
+        let (now, mut obeyed) = (Instant::now(), false);
         for circuits in self.circuits() {
             if let Some(entry) = circuits.find_or_insert(circuit) {
                 entry.obey(order, now);
+                obeyed = true;
             }
         }
+        obeyed
     }
 
     fn circuits(&self) -> Vec<Arc<Circuits>> {

@@ -112,7 +112,7 @@ impl<K, C> BreakerLayer<K, C> {
     }
 
     /// How long after its dispatch a probe counts as lost, so that another may go: as long as an
-    /// attempt may take. Default: 10 s; never less than the circuit was open.
+    /// attempt may take. Default: 10 s; never less than the open time before its spread.
     #[must_use]
     pub fn lease(mut self, lease: Duration) -> Self {
         self.rules.lease = lease;

@@ -107,6 +107,38 @@ async fn keys_are_the_names_where_there_are_keys() {
     assert!(handle.snapshot("not a uri at all").is_some());
 }
 
+#[tokio::test(start_paused = true)]
+async fn an_order_to_no_circuit_is_not_obeyed_and_says_so() {
+    let handle = BreakerHandle::new();
+    assert!(!handle.force_open(A), "no service yet");
+    let service = three().handle(&handle).layer(Peer::well().serve());
+    for name in ["not a uri", "a.example", "/", "ftp://a.example", ""] {
+        let orders = [
+            handle.force_open(name),
+            handle.force_closed(name),
+            handle.reset(name),
+        ];
+        assert_eq!(
+            (orders, handle.snapshot(name)),
+            ([false; 3], None),
+            "{name}"
+        );
+    }
+    assert!(handle.snapshots().is_empty());
+    for name in ["HTTPS://A.example", "https://[::1]:444", A] {
+        assert!(handle.force_open(name), "{name}");
+    }
+    assert_eq!(handle.snapshots().len(), 3);
+    assert_eq!(
+        call(&service, get()).await,
+        Came::ToRefusal(State::ForcedOpen)
+    );
+    assert!(handle.reset(A));
+    assert_eq!(call(&service, get()).await, Came::To(200));
+    drop(service);
+    assert!(!handle.reset(A), "no service any more");
+}
+
 /// Sees, opens and resets all circuits, now and when it is dropped.
 struct Meddler(BreakerHandle);
 

@@ -75,7 +75,7 @@ async fn a_refusal_says_who_and_when_and_that_nothing_was_sent() {
     );
     assert_eq!(
         open.to_string(),
-        format!("the circuit of http://a.example:80 is open for {wait:?} more")
+        format!("the circuit of http://a.example:80 is open: ask again in {wait:?}")
     );
     let rejected = open.source().unwrap().downcast_ref::<Rejected>().unwrap();
     assert_eq!(
