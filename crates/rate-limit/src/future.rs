@@ -46,7 +46,7 @@ enum Uncalled<S, B> {
 struct Waiting<S, B> {
     wait: Wait,
     service: S,
-    request: Option<Request<B>>,
+    request: Request<B>,
 }
 
 /// A call that went: under which limit, and when.
@@ -67,7 +67,6 @@ impl<S, F, B> RateLimitFuture<S, F, B> {
     #[cold]
     pub(crate) fn waiting(wait: Wait, service: S, request: Request<B>) -> Self {
         call::update(Call::hold);
-        let request = Some(request);
         let waiting = Box::new(Waiting {
             wait,
             service,
@@ -133,14 +132,17 @@ where
     /// Makes the call in time. What it needed for that is gone when it is made or has failed.
     #[cold]
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Made<S::Future>, BoxError>> {
-        if let Some(Uncalled::Waiting(waiting)) = self.get_mut() {
-            let made = ready!(waiting.poll(cx));
-            drop(self.take());
-            return Poll::Ready(made);
-        }
+        let gone = match self.get_mut() {
+            Some(Uncalled::Waiting(waiting)) => ready!(waiting.poll(cx)),
+            Some(Uncalled::Failed(_)) | None => Ok(None),
+        };
+        // Nothing is here any more when the inner service is called: should that panic, it is over.
         match self.take() {
+            Some(Uncalled::Waiting(waiting)) => {
+                Poll::Ready(gone.map(|gone| (waiting.call(), gone)))
+            }
             Some(Uncalled::Failed(error)) => Poll::Ready(Err(error)),
-            _ => Poll::Pending,
+            None => Poll::Pending,
         }
     }
 }
@@ -150,13 +152,9 @@ where
     S: Service<Request<B>> + Clone,
     S::Error: Into<BoxError>,
 {
-    /// Waits for the tokens and for the inner service, and makes the call.
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Made<S::Future>, BoxError>> {
-        let Self {
-            wait,
-            service,
-            request,
-        } = self;
+    /// Waits for the inner service and for the tokens, and takes them: now the call is to be made.
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Gone>, BoxError>> {
+        let Self { wait, service, .. } = self;
         loop {
             ready!(wait.poll(cx))?;
             let Poll::Ready(ready) = service.poll_ready(cx) else {
@@ -170,14 +168,21 @@ where
                 *service = fresh;
                 continue;
             };
-            let Some(request) = request.take() else {
-                return Poll::Pending;
-            };
             let entry = Arc::clone(wait.entry());
             let gone = (wait.cost() > 0).then_some(Gone { entry, at });
-            call::launch();
-            return Poll::Ready(Ok((service.call(request), gone)));
+            return Poll::Ready(Ok(gone));
         }
+    }
+
+    /// Makes the call.
+    fn call(self) -> S::Future {
+        let Self {
+            mut service,
+            request,
+            ..
+        } = self;
+        call::launch();
+        service.call(request)
     }
 }
 

@@ -48,7 +48,7 @@ struct Waiting<S, B> {
     wait: Option<Wait>,
     limit: u32,
     service: S,
-    request: Option<Request<B>>,
+    request: Request<B>,
 }
 
 impl<S, F, B> ConcurrencyFuture<S, F, B> {
@@ -84,7 +84,6 @@ impl<S, F, B> ConcurrencyFuture<S, F, B> {
         permit: Permit,
     ) -> Self {
         call::update(Call::hold);
-        let request = Some(request);
         let waiting = Box::new(Waiting {
             wait,
             limit,
@@ -153,14 +152,15 @@ where
         permit: &mut Permit,
         cx: &mut Context<'_>,
     ) -> Poll<Result<S::Future, BoxError>> {
-        if let Some(Self::Waiting(waiting)) = this {
-            let made = ready!(waiting.poll(permit, cx));
-            *this = None;
-            return Poll::Ready(made);
-        }
+        let ready = match this {
+            Some(Self::Waiting(waiting)) => ready!(waiting.poll(permit, cx)),
+            Some(Self::Failed(_)) | None => Ok(()),
+        };
+        // Nothing is here any more when the inner service is called: should that panic, it is over.
         match this.take() {
+            Some(Self::Waiting(waiting)) => Poll::Ready(ready.map(|()| waiting.call())),
             Some(Self::Failed(error)) => Poll::Ready(Err(error)),
-            _ => Poll::Pending,
+            None => Poll::Pending,
         }
     }
 }
@@ -170,12 +170,8 @@ where
     S: Service<Request<B>>,
     S::Error: Into<BoxError>,
 {
-    /// Waits for the permit and for the inner service, and makes the call.
-    fn poll(
-        &mut self,
-        permit: &mut Permit,
-        cx: &mut Context<'_>,
-    ) -> Poll<Result<S::Future, BoxError>> {
+    /// Waits for the permit and for the inner service: now the call is to be made.
+    fn poll(&mut self, permit: &mut Permit, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
         if let Some(waiting) = &mut self.wait {
             let Some(given) = ready!(waiting.poll(cx)) else {
                 return Poll::Ready(Err(Saturated::new(self.limit).into()));
@@ -183,12 +179,18 @@ where
             *permit = given;
             self.wait = None;
         }
-        ready!(self.service.poll_ready(cx)).map_err(Into::into)?;
-        let Some(request) = self.request.take() else {
-            return Poll::Pending;
-        };
+        self.service.poll_ready(cx).map_err(Into::into)
+    }
+
+    /// Makes the call.
+    fn call(self) -> S::Future {
+        let Self {
+            mut service,
+            request,
+            ..
+        } = self;
         call::launch();
-        Poll::Ready(Ok(self.service.call(request)))
+        service.call(request)
     }
 }
 

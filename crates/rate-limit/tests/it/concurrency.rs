@@ -306,6 +306,23 @@ async fn a_panic_in_call_gives_the_permit_back() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_call_that_panicked_as_it_was_made_asks_for_nothing_more() {
+    let probe = ContractProbe::new();
+    let panicking = service_fn(
+        |_: Request<u32>| -> Ready<Result<Response<Body>, BoxError>> { panic!("in call") },
+    );
+    let mut service = at_most(1).refuse().layer(probe.layer(panicking));
+    probe.pend(1);
+    let mut call = task::spawn(service.call(get()));
+    let polled = AssertUnwindSafe(|| call.poll());
+    assert!(std::panic::catch_unwind(polled).is_err());
+    assert_pending!(call.poll(), "it is over");
+    assert_eq!(probe.counts().reserved, 0);
+    drop(call);
+    assert_eq!(standing(&service.handle().snapshots()), (1, 0, 0));
+}
+
+#[tokio::test(start_paused = true)]
 async fn without_a_limit_or_switched_off_everything_passes() {
     for layer in [ConcurrencyLayer::unlimited(), at_most(1).enabled(false)] {
         let service = layer.refuse().layer(server());

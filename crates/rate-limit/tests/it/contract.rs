@@ -1,5 +1,6 @@
 //! The tower contract: whoever was ready makes the call, and nothing is held in vain.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::task::{Context, Poll};
 
 use outrigger_core::call::{Dispatch, Scope};
@@ -315,4 +316,22 @@ async fn the_time_in_line_counts_though_the_place_is_lost() {
     );
     in_time(third).await.unwrap();
     probe.assert_clean();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_panicked_as_it_was_made_takes_no_more_tokens() {
+    let (log, probe) = (Log::new(), ContractProbe::new());
+    let panicking = log.server().map_request(|request: Request<u32>| {
+        assert_eq!(*request.body(), 0, "in call");
+        request
+    });
+    let mut service = patient(1, 2).layer(probe.layer(panicking));
+    probe.pend(1);
+    let mut call = task::spawn(service.call(Request::new(1)));
+    let polled = catch_unwind(AssertUnwindSafe(|| call.poll()));
+    assert!(polled.is_err());
+    assert_pending!(call.poll(), "it is over");
+    assert_pending!(call.poll());
+    assert_eq!(service.handle().snapshots()[0].available, 1);
+    assert_eq!(probe.counts().reserved, 0);
 }
