@@ -122,10 +122,10 @@ impl Limiter {
     /// When there are none, or others wait for them.
     #[inline]
     pub(crate) fn take(&self, now: u64, cost: u32) -> Result<(), u64> {
-        if !self.slow.load(Ordering::Relaxed) {
-            self.bucket.take(now, cost)
-        } else if cost == 0 {
+        if cost == 0 {
             Ok(())
+        } else if !self.slow.load(Ordering::Relaxed) {
+            self.bucket.take(now, cost)
         } else {
             self.take_slowly(now, cost)
         }

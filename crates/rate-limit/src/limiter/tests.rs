@@ -77,6 +77,14 @@ impl Drop for Last {
 }
 
 #[test]
+fn what_costs_nothing_goes_though_others_saw_a_later_time() {
+    let limiter = limiter(SECOND, 1);
+    assert_eq!(limiter.take(SECOND, 1), Ok(()));
+    assert!(limiter.is_free(SECOND - 1, 0));
+    assert_eq!(limiter.take(SECOND - 1, 0), Ok(()));
+}
+
+#[test]
 fn no_waker_is_dropped_under_the_lock() {
     let limiter = Arc::new(limiter(SECOND, 1));
     limiter.take(0, 1).unwrap();
