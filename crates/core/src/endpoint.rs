@@ -24,11 +24,10 @@ impl Endpoint {
     /// The endpoint of an absolute URI. User information, path and query play no part.
     ///
     /// # Errors
-    /// [`NoEndpoint`] when the URI lacks a scheme or a host, or its scheme is neither `http` nor
-    /// `https`.
+    /// [`NoEndpoint`] when the URI lacks a scheme or a host, its scheme is neither `http` nor `https`, or
+    /// its port is none.
     pub fn of(uri: &Uri) -> Result<Self, NoEndpoint> {
-        let scheme = uri.scheme_str().ok_or(NoEndpoint("scheme"))?;
-        let (scheme, default_port) = match scheme {
+        let (scheme, default_port) = match uri.scheme_str().ok_or(NoEndpoint("scheme"))? {
             "http" => ("http", 80),
             "https" => ("https", 443),
             _ => return Err(NoEndpoint("http or https scheme")),
@@ -37,7 +36,7 @@ impl Endpoint {
             .host()
             .filter(|host| !host.is_empty())
             .ok_or(NoEndpoint("host"))?;
-        let port = uri.port_u16().unwrap_or(default_port);
+        let port = port_of(uri)?.unwrap_or(default_port);
         let normal = format!("{scheme}://{}:{port}", host.to_ascii_lowercase());
         let start = scheme.len() + "://".len();
         let span = |at: usize| u16::try_from(at).map_err(|_| NoEndpoint("host of sane length"));
@@ -86,6 +85,17 @@ impl fmt::Display for Endpoint {
 impl fmt::Debug for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.normal)
+    }
+}
+
+/// The port that a URI names; an empty one is none (RFC 3986 §3.2.3). To [`Uri`] one that is no number, or
+/// too large a one, is none either: a request would go to the scheme's own port, and so to another server.
+pub(crate) fn port_of(uri: &Uri) -> Result<Option<u16>, NoEndpoint> {
+    let authority = uri.authority().map_or("", |authority| authority.as_str());
+    let host_and_port = authority.rsplit('@').next().unwrap_or_default();
+    match host_and_port.get(uri.host().unwrap_or_default().len()..) {
+        None | Some("" | ":") => Ok(None),
+        Some(_) => uri.port_u16().map(Some).ok_or(NoEndpoint("valid port")),
     }
 }
 
@@ -140,6 +150,14 @@ mod tests {
             of("ftp://a").unwrap_err(),
             "the request's uri has no http or https scheme"
         );
+        for port in ["65536", "99999999999", "abc", "-1"] {
+            let lacking = of(&format!("http://a.example:{port}/"));
+            assert_eq!(
+                lacking.unwrap_err(),
+                "the request's uri has no valid port",
+                "{port}"
+            );
+        }
         assert!(of("http://:80/").is_err() || "http://:80/".parse::<Uri>().is_err());
     }
 }

@@ -192,6 +192,11 @@ async fn each_way_to_fail_has_its_kind() {
             ErrorKind::Request,
             Outcome::Unsent,
         ),
+        (
+            "http://localhost:65616/".to_owned(),
+            ErrorKind::Request,
+            Outcome::Unsent,
+        ),
     ] {
         let mut request = get(url.clone());
         request.extensions_mut().insert(Retries::NONE);

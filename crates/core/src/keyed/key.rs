@@ -103,14 +103,6 @@ impl Kind {
             _ => Self::Other,
         }
     }
-
-    fn default_port(self) -> u16 {
-        match self {
-            Self::Https => 443,
-            Self::Http => 80,
-            Self::Other | Self::Bytes => 0,
-        }
-    }
 }
 
 /// The bit of each byte in which the cases of a letter differ. Of all other bytes that an authority may
@@ -126,15 +118,17 @@ pub(super) struct Kept {
 }
 
 /// The normal form of a URI's authority, but for the case of letters: the host, and the port where it is
-/// not the scheme's own.
+/// not the scheme's own. Nothing, where the port is none.
 #[cold]
 pub(super) fn normal_form(uri: &Uri) -> Vec<u8> {
-    let own_port = Kind::of(uri).default_port();
-    let mut bytes = uri.host().unwrap_or_default().as_bytes().to_vec();
-    if let Some(port) = uri.port_u16().filter(|port| *port != own_port) {
-        bytes.extend_from_slice(format!(":{port}").as_bytes());
-    }
-    bytes
+    let port = match (Kind::of(uri), crate::endpoint::port_of(uri)) {
+        (_, Err(_)) => return Vec::new(),
+        (Kind::Https, Ok(Some(443))) | (Kind::Http, Ok(Some(80))) | (_, Ok(None)) => String::new(),
+        (_, Ok(Some(port))) => format!(":{port}"),
+    };
+    [uri.host().unwrap_or_default(), &port]
+        .concat()
+        .into_bytes()
 }
 
 /// Less than 16 bytes in one word.
@@ -192,6 +186,14 @@ mod tests {
         assert!(!same("/path", "http://a"));
         assert!(!same("a:80", "http://a"));
         assert!(!same("ftp://a", "http://a"));
+    }
+
+    #[test]
+    fn a_port_that_is_none_is_not_the_schemes_own() {
+        for port in ["65536", "abc"] {
+            let uri = format!("http://a:{port}/");
+            assert!(!same(&uri, "http://a") && same(&uri, "http://b:65536"));
+        }
     }
 
     #[test]

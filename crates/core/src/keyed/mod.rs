@@ -24,7 +24,8 @@ const PER_SHARD: usize = 64;
 ///
 /// A key is an endpoint or any bytes. All spellings of an endpoint are one key (RFC 3986 §6.2.2.1 and
 /// §6.2.3): the case of the host, the scheme's own port written out, user information. URIs without a
-/// host share a key for each scheme, and so do schemes other than `http` and `https`.
+/// host, or whose port is none, share a key for each scheme, and so do schemes other than `http` and
+/// `https`.
 ///
 /// A key beyond the cap takes the place of an old entry that is [as good as fresh](Spare) and in
 /// nobody's hands; of the old entries, 8 are looked at. Where none can go, such keys share one
