@@ -7,6 +7,7 @@
     reason = "helpers of tests are tests"
 )]
 
+mod chaos;
 mod concurrency;
 mod contract;
 mod feedback;
