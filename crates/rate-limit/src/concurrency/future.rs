@@ -61,8 +61,9 @@ impl<S, F, B> ConcurrencyFuture<S, F, B> {
         }
     }
 
-    pub(super) fn failed(error: impl Into<BoxError>, permit: Permit) -> Self {
-        Self::uncalled(Uncalled::Failed(error.into()), permit)
+    /// A call that is never made: it holds no permit, not even until it is polled.
+    pub(super) fn failed(error: impl Into<BoxError>) -> Self {
+        Self::uncalled(Uncalled::Failed(error.into()), Permit::none())
     }
 
     /// Waits for a permit, and then for a service of its own to become ready.

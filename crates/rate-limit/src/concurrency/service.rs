@@ -128,7 +128,7 @@ where
         Poll::Ready(Err(error)) => {
             // An instance that failed to become ready is dead (tower): a new one takes its place.
             drop(renew(inner));
-            ConcurrencyFuture::failed(error, permit)
+            ConcurrencyFuture::failed(error)
         }
         Poll::Pending => ConcurrencyFuture::waiting(renew(inner), request, permit),
     }
@@ -185,9 +185,7 @@ where
             let wait = Wait::new(gate, place, latest);
             ConcurrencyFuture::in_line(wait, limit, inner.clone(), request)
         }
-        Entrance::Open | Entrance::Full => {
-            ConcurrencyFuture::failed(Saturated::new(limit), Permit::none())
-        }
+        Entrance::Open | Entrance::Full => ConcurrencyFuture::failed(Saturated::new(limit)),
     }
 }
 

@@ -188,6 +188,17 @@ async fn a_service_that_failed_to_become_ready_makes_room_for_a_fresh_one() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_call_that_cannot_be_made_keeps_no_permit_until_it_is_polled() {
+    let probe = ContractProbe::new();
+    let mut service = at_most(1).refuse().layer(probe.layer(server()));
+    probe.fail_readiness("broken");
+    let failed = service.call(Request::new(0));
+    assert!(in_time(service.call(Request::new(0))).await.is_ok());
+    assert_eq!(in_time(failed).await.unwrap_err().to_string(), "broken");
+    probe.assert_clean();
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_call_knows_whether_it_is_held_back_or_may_have_been_sent() {
     let probe = ContractProbe::new();
     let mut service = at_most(1).wait(HOUR).layer(probe.layer(server()));
