@@ -63,7 +63,7 @@ const ROWS: &[(&str, u8, &str)] = &[
         3,
         "http outrigger-backoff? outrigger-breaker? outrigger-connector? outrigger-core \
          outrigger-idempotency? outrigger-rate-limit? outrigger-request-id? outrigger-retry? \
-         outrigger-timeout? tokio tower",
+         outrigger-timeout? pin-project-lite tokio tower",
     ),
     (
         "outrigger-testkit",
