@@ -11,9 +11,9 @@ use crate::Error;
 
 /// The outermost service of the default stack: what fails below it comes out as an [`Error`].
 ///
-/// A call through it is a logical call of its own, also one that is made within another, as by a layer that
-/// fetches a token with a client of its own: of that one it has the deadline, and keeps out where that one is repeated, or attempts would
-/// multiply. It tells it nothing.
+/// A call through it is a logical call of its own, also one that is made within another, as by a layer
+/// that fetches a token with a client of its own: of that one it has the deadline, and keeps out where that
+/// one is repeated, or attempts would multiply. It tells it nothing.
 ///
 /// `MapErr` would name [`BoxError`] in the type of the stack, and with it a lifetime that rustc loses sight
 /// of in a spawned future (rust-lang/rust#110338).
