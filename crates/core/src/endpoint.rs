@@ -91,11 +91,14 @@ impl fmt::Debug for Endpoint {
 /// The port that a URI names; an empty one is none (RFC 3986 §3.2.3). To [`Uri`] one that is no number, or
 /// too large a one, is none either: a request would go to the scheme's own port, and so to another server.
 pub(crate) fn port_of(uri: &Uri) -> Result<Option<u16>, NoEndpoint> {
+    if let Some(port) = uri.port_u16() {
+        return Ok(Some(port));
+    }
     let authority = uri.authority().map_or("", |authority| authority.as_str());
-    let host_and_port = authority.rsplit('@').next().unwrap_or_default();
-    match host_and_port.get(uri.host().unwrap_or_default().len()..) {
-        None | Some("" | ":") => Ok(None),
-        Some(_) => uri.port_u16().map(Some).ok_or(NoEndpoint("valid port")),
+    let portless = authority.strip_suffix(':').unwrap_or(authority);
+    match portless.strip_suffix(uri.host().unwrap_or_default()) {
+        Some(user) if user.is_empty() || user.ends_with('@') => Ok(None),
+        _ => Err(NoEndpoint("valid port")),
     }
 }
 
@@ -158,6 +161,8 @@ mod tests {
                 "{port}"
             );
         }
+        assert!(of("http://c:abc/").is_err(), "though it ends like its host");
+        assert_eq!(of("http://u:p@c:/").unwrap(), of("http://c/").unwrap());
         assert!(of("http://:80/").is_err() || "http://:80/".parse::<Uri>().is_err());
     }
 }
