@@ -91,15 +91,13 @@ impl fmt::Debug for Endpoint {
 /// The port that a URI names; an empty one is none (RFC 3986 §3.2.3). To [`Uri`] one that is no number, or
 /// too large a one, is none either: a request would go to the scheme's own port, and so to another server.
 pub(crate) fn port_of(uri: &Uri) -> Result<Option<u16>, NoEndpoint> {
-    if let Some(port) = uri.port_u16() {
-        return Ok(Some(port));
-    }
+    let port = uri.port_u16();
+    let None = port else { return Ok(port) };
     let authority = uri.authority().map_or("", |authority| authority.as_str());
     let portless = authority.strip_suffix(':').unwrap_or(authority);
-    match portless.strip_suffix(uri.host().unwrap_or_default()) {
-        Some(user) if user.is_empty() || user.ends_with('@') => Ok(None),
-        _ => Err(NoEndpoint("valid port")),
-    }
+    let user = portless.strip_suffix(uri.host().unwrap_or_default());
+    let ends = user.is_some_and(|user| user.is_empty() || user.ends_with('@'));
+    ends.then_some(None).ok_or(NoEndpoint("valid port"))
 }
 
 /// A URI that names no endpoint: what it lacks.

@@ -126,9 +126,8 @@ pub(super) fn normal_form(uri: &Uri) -> Vec<u8> {
         (Kind::Https, Ok(Some(443))) | (Kind::Http, Ok(Some(80))) | (_, Ok(None)) => String::new(),
         (_, Ok(Some(port))) => format!(":{port}"),
     };
-    [uri.host().unwrap_or_default(), &port]
-        .concat()
-        .into_bytes()
+    let host = uri.host().unwrap_or_default();
+    (host.to_owned() + &port).into_bytes()
 }
 
 /// Less than 16 bytes in one word.
