@@ -73,9 +73,22 @@ pub(crate) fn sources(folder: &Path) -> Vec<(PathBuf, String)> {
     found
 }
 
-/// A source file without the tests at its end.
+/// A source file without the tests at its end. Tests in a file of their own end nothing.
 pub(crate) fn without_tests(text: &str) -> &str {
-    text.split("\n#[cfg(test)]\nmod ").next().unwrap()
+    let mut tests = text.match_indices("\n#[cfg(test)]\nmod ");
+    let inline = tests.find(|(at, mark)| {
+        let module = text[at + mark.len()..].lines().next();
+        module.is_some_and(|line| line.ends_with('{'))
+    });
+    inline.map_or(text, |(at, _)| &text[..at])
+}
+
+#[test]
+fn tests_end_a_source_file_where_they_stand_in_it() {
+    let beside = "a\n#[cfg(test)]\nmod tests;\nb";
+    assert_eq!(without_tests(beside), beside);
+    let inline = format!("{beside}\n#[cfg(test)]\nmod tests {{\nc\n}}\n");
+    assert_eq!(without_tests(&inline), beside);
 }
 
 /// Fails with every fault at once.

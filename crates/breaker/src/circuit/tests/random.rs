@@ -6,6 +6,7 @@ use outrigger_core::Verdict;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 
+use super::super::machine::Mode;
 use super::super::*;
 use super::super::{Ratio, Trip};
 use super::model::Model;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use outrigger_core::Verdict;
 
+use super::super::machine::Mode;
 use super::super::*;
 use super::super::{Ratio, Trip};
 use super::{UNIT, middle, settings};
