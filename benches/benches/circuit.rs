@@ -4,9 +4,8 @@
 
 use std::hint::black_box;
 
-use gungraun::{
-    Callgrind, EventKind, LibraryBenchmarkConfig, library_benchmark, library_benchmark_group, main,
-};
+use gungraun::{library_benchmark, library_benchmark_group, main};
+use outrigger_benches::at_most;
 use outrigger_benches::told_circuit::ToldCircuit;
 use outrigger_core::Verdict;
 
@@ -28,14 +27,6 @@ fn open() -> &'static ToldCircuit {
     }
     assert!(circuit.refuses(NOW));
     circuit
-}
-
-fn at_most(instructions: u64) -> LibraryBenchmarkConfig {
-    let mut callgrind = Callgrind::default();
-    callgrind.hard_limits([(EventKind::Ir, instructions)]);
-    let mut config = LibraryBenchmarkConfig::default();
-    config.tool(callgrind);
-    config
 }
 
 #[library_benchmark(config = at_most(53))]

@@ -4,17 +4,12 @@
 use std::hint::black_box;
 
 use bytes::Bytes;
-use gungraun::{
-    Callgrind, EventKind, LibraryBenchmarkConfig, library_benchmark, library_benchmark_group, main,
-};
+use gungraun::{library_benchmark, library_benchmark_group, main};
 use http::{Request, Response};
 use http_body_util::{Empty, Full};
-use outrigger_benches::{Instant, call, post};
+use outrigger_benches::{Instant, above_bare, call, post};
 use outrigger_idempotency::{IdempotencyKeyLayer, IdempotencyKeyService, KeyFormat};
 use tower::{Layer, Service};
-
-/// What the call costs without the layer.
-const BARE: u64 = 125;
 
 type Post = Request<Full<Bytes>>;
 
@@ -47,22 +42,13 @@ fn warm<S: Service<Post>>(service: S) -> Case<S> {
     (service, request)
 }
 
-/// So many instructions above the bare service, and no more.
-fn at_most(instructions: u64) -> LibraryBenchmarkConfig {
-    let mut callgrind = Callgrind::default();
-    callgrind.hard_limits([(EventKind::Ir, BARE + instructions)]);
-    let mut config = LibraryBenchmarkConfig::default();
-    config.tool(callgrind);
-    config
-}
-
-#[library_benchmark(setup = bare, config = at_most(0))]
+#[library_benchmark(setup = bare, config = above_bare(0))]
 #[bench::post()]
 fn without((service, request): Case<Instant>) -> Response<Empty<Bytes>> {
     call(service, request)
 }
 
-#[library_benchmark(setup = key, config = at_most(850))]
+#[library_benchmark(setup = key, config = above_bare(850))]
 #[bench::post()]
 fn a_new_key((service, request): Case<IdempotencyKeyService<Instant>>) -> Response<Empty<Bytes>> {
     call(service, request)

@@ -5,10 +5,9 @@
 use std::hint::black_box;
 use std::sync::Arc;
 
-use gungraun::{
-    Callgrind, EventKind, LibraryBenchmarkConfig, library_benchmark, library_benchmark_group, main,
-};
+use gungraun::{library_benchmark, library_benchmark_group, main};
 use http::Uri;
+use outrigger_benches::at_most;
 use outrigger_core::{Keyed, Spare};
 use tokio::time::Instant;
 
@@ -34,14 +33,6 @@ fn known(uri: &'static str) -> Case {
         black_box(table.at(&uri, || now, || Kept));
     }
     (Box::leak(Box::new(table)), Box::leak(Box::new(uri)), now)
-}
-
-fn at_most(instructions: u64) -> LibraryBenchmarkConfig {
-    let mut callgrind = Callgrind::default();
-    callgrind.hard_limits([(EventKind::Ir, instructions)]);
-    let mut config = LibraryBenchmarkConfig::default();
-    config.tool(callgrind);
-    config
 }
 
 #[library_benchmark]

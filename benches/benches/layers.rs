@@ -34,12 +34,10 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use bytes::Bytes;
-use gungraun::{
-    Callgrind, EventKind, LibraryBenchmarkConfig, library_benchmark, library_benchmark_group, main,
-};
+use gungraun::{LibraryBenchmarkConfig, library_benchmark, library_benchmark_group, main};
 use http::{Request, Response};
 use http_body_util::Empty;
-use outrigger_benches::{BARE, Instant, call, get};
+use outrigger_benches::{Instant, above_bare, call, get};
 use outrigger_breaker::{BreakerLayer, BreakerService, ByEndpoint, HttpClassify};
 use outrigger_rate_limit::{
     ConcurrencyLayer, ConcurrencyService, Quota, RateLimitLayer, RateLimitService,
@@ -187,15 +185,6 @@ impl Policy<Get, Response<Empty<Bytes>>, BoxError> for Copying {
     }
 }
 
-/// So many instructions above the bare service, and no more.
-fn at_most(instructions: u64) -> LibraryBenchmarkConfig {
-    let mut callgrind = Callgrind::default();
-    callgrind.hard_limits([(EventKind::Ir, BARE + instructions)]);
-    let mut config = LibraryBenchmarkConfig::default();
-    config.tool(callgrind);
-    config
-}
-
 macro_rules! measure {
     ($name:ident, $service:ty, $config:expr) => {
         #[library_benchmark(setup = warm::$name, config = $config)]
@@ -206,26 +195,30 @@ macro_rules! measure {
     };
 }
 
-measure!(bare, Instant, at_most(0));
-measure!(timeout, TimeoutService<Instant>, at_most(195));
-measure!(timeout_off, TimeoutService<Instant>, at_most(50));
-measure!(deadline, DeadlineService<Instant>, at_most(370));
-measure!(rate_limit, RateLimitService<Instant>, at_most(375));
-measure!(rate_limit_shared, RateLimitService<Instant>, at_most(224));
-measure!(rate_limit_off, RateLimitService<Instant>, at_most(57));
-measure!(concurrency, ConcurrencyService<Instant>, at_most(296));
-measure!(concurrency_off, ConcurrencyService<Instant>, at_most(57));
-measure!(breaker, Breaker, at_most(470));
-measure!(breaker_shared, Breaker, at_most(312));
-measure!(breaker_off, Breaker, at_most(58));
-measure!(request_id, RequestIdService<Instant>, at_most(850));
-measure!(retry, RetryService<Instant>, at_most(1_400));
+measure!(bare, Instant, above_bare(0));
+measure!(timeout, TimeoutService<Instant>, above_bare(195));
+measure!(timeout_off, TimeoutService<Instant>, above_bare(50));
+measure!(deadline, DeadlineService<Instant>, above_bare(370));
+measure!(rate_limit, RateLimitService<Instant>, above_bare(375));
+measure!(
+    rate_limit_shared,
+    RateLimitService<Instant>,
+    above_bare(224)
+);
+measure!(rate_limit_off, RateLimitService<Instant>, above_bare(57));
+measure!(concurrency, ConcurrencyService<Instant>, above_bare(296));
+measure!(concurrency_off, ConcurrencyService<Instant>, above_bare(57));
+measure!(breaker, Breaker, above_bare(470));
+measure!(breaker_shared, Breaker, above_bare(312));
+measure!(breaker_off, Breaker, above_bare(58));
+measure!(request_id, RequestIdService<Instant>, above_bare(850));
+measure!(retry, RetryService<Instant>, above_bare(1_400));
 measure!(
     retry_switched_off_for_the_call,
     RetryService<Instant>,
-    at_most(160)
+    above_bare(160)
 );
-measure!(retry_off, RetryService<Instant>, at_most(95));
+measure!(retry_off, RetryService<Instant>, above_bare(95));
 measure!(
     rival_breaker,
     CircuitBreaker<Instant, DefaultClassifier>,

@@ -2,10 +2,9 @@
 
 use std::hint::black_box;
 
-use gungraun::{
-    Callgrind, EventKind, LibraryBenchmarkConfig, library_benchmark, library_benchmark_group, main,
-};
+use gungraun::{library_benchmark, library_benchmark_group, main};
 
+use outrigger_benches::at_most;
 use outrigger_benches::kernel::TokenBucket;
 
 use self::peer::Governor;
@@ -31,14 +30,6 @@ fn governor() -> Governor {
 }
 
 const NOW: u64 = 1_000_000_000;
-
-fn at_most(instructions: u64) -> LibraryBenchmarkConfig {
-    let mut callgrind = Callgrind::default();
-    callgrind.hard_limits([(EventKind::Ir, instructions)]);
-    let mut config = LibraryBenchmarkConfig::default();
-    config.tool(callgrind);
-    config
-}
 
 #[library_benchmark(setup = bucket, config = at_most(60))]
 #[bench::one()]

@@ -9,13 +9,11 @@
 //! Most of what is too much is spent moving requests, responses and futures: a third is `memcpy`.
 
 use bytes::Bytes;
-use gungraun::{
-    Callgrind, EventKind, LibraryBenchmarkConfig, library_benchmark, library_benchmark_group, main,
-};
+use gungraun::{library_benchmark, library_benchmark_group, main};
 use http::Request;
 use http_body_util::{Empty, Full};
 use outrigger_benches::stack::stack;
-use outrigger_benches::{BARE, Case, Instant, call, get, post, warm};
+use outrigger_benches::{Case, Instant, above_bare, call, get, post, warm};
 use tower::Service;
 
 type Stack = outrigger_benches::stack::Stack<Instant>;
@@ -31,22 +29,13 @@ fn before_a_post() -> Case<Stack, Post> {
     warm(stack(Instant), post)
 }
 
-/// So many instructions above the bare service, and no more.
-fn at_most(instructions: u64) -> LibraryBenchmarkConfig {
-    let mut callgrind = Callgrind::default();
-    callgrind.hard_limits([(EventKind::Ir, BARE + instructions)]);
-    let mut config = LibraryBenchmarkConfig::default();
-    config.tool(callgrind);
-    config
-}
-
-#[library_benchmark(setup = before_a_get, config = at_most(4_950))]
+#[library_benchmark(setup = before_a_get, config = above_bare(4_950))]
 #[bench::call()]
 fn a_get((stack, request): Case<Stack, Get>) -> <Stack as Service<Get>>::Response {
     call(stack, request)
 }
 
-#[library_benchmark(setup = before_a_post, config = at_most(6_700))]
+#[library_benchmark(setup = before_a_post, config = above_bare(6_700))]
 #[bench::call()]
 fn a_post((stack, request): Case<Stack, Post>) -> <Stack as Service<Post>>::Response {
     call(stack, request)

@@ -23,6 +23,7 @@ use tower::Service;
 #[path = "../../crates/breaker/src/circuit/mod.rs"]
 mod circuit;
 pub mod kernel;
+mod limit;
 pub mod stack;
 #[cfg(feature = "transport")]
 #[cfg_attr(not(feature = "tls"), path = "no_tls.rs")]
@@ -45,6 +46,7 @@ mod quota;
 #[path = "../../crates/rate-limit/src/sync.rs"]
 mod sync;
 
+pub use self::limit::{above_bare, at_most};
 use self::quota::Quota;
 
 /// A service that is ready and answers at once, whatever the request's body.
@@ -92,7 +94,7 @@ fn with_headers<B>(method: Method, body: B) -> Request<B> {
 }
 
 /// What one call of [`Instant`] costs without any layer, in instructions.
-pub const BARE: u64 = 125;
+const BARE: u64 = 125;
 
 /// A service where it stays, and the next request: neither is moved within what is measured.
 pub type Case<S, R> = (&'static mut S, R);
