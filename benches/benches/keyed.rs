@@ -21,13 +21,9 @@ impl Spare for Kept {
 
 type Case = (&'static Keyed<Kept>, &'static Uri, Instant);
 
-/// A table that knows a thousand endpoints, this one among them.
+/// A table that knows this endpoint and no other: which slots others have is chance, and is not measured.
 fn known(uri: &'static str) -> Case {
     let (table, now) = (Keyed::new(10_000), Instant::now());
-    for n in 0..1_000 {
-        let other = format!("http://host-{n}.example/").parse().unwrap();
-        table.at(&other, || now, || Kept);
-    }
     let uri = Uri::from_static(uri);
     for _ in 0..10 {
         black_box(table.at(&uri, || now, || Kept));
@@ -37,22 +33,22 @@ fn known(uri: &'static str) -> Case {
 
 #[library_benchmark]
 #[bench::host(
-    config = at_most(175), setup = known, args = ("http://upstream.example/path?query=1")
+    config = at_most(155), setup = known, args = ("http://upstream.example/path?query=1")
 )]
 #[bench::host_and_port(
-    config = at_most(175), setup = known, args = ("http://upstream.example:8080/path?query=1")
+    config = at_most(155), setup = known, args = ("http://upstream.example:8080/path?query=1")
 )]
 #[bench::long(
-    config = at_most(240), setup = known, args = ("http://service.name-space.svc.cluster.local:8080/path?query=1")
+    config = at_most(202), setup = known, args = ("http://service.name-space.svc.cluster.local:8080/path?query=1")
 )]
 #[bench::upper_case(
-    config = at_most(175), setup = known, args = ("http://Upstream.Example/path?query=1")
+    config = at_most(155), setup = known, args = ("http://Upstream.Example/path?query=1")
 )]
 fn usual((table, uri, now): Case) -> Arc<Kept> {
     table.at(uri, || now, || Kept)
 }
 
-#[library_benchmark(config = at_most(1_250))]
+#[library_benchmark(config = at_most(1_235))]
 #[bench::own_port(setup = known, args = ("http://upstream.example:80/path?query=1"))]
 fn odd((table, uri, now): Case) -> Arc<Kept> {
     table.at(uri, || now, || Kept)
